@@ -1,0 +1,166 @@
+#pragma once
+// The typed operations behind the API. Each one validates against the whole Model, then either
+// changes it, publishes the result and returns when every worker has seen it, or changes nothing
+// and returns the reason (invalid, not_found, conflict; unavailable when a worker did not confirm
+// in time). Control thread only.
+
+#include "control/host_stack.hpp"
+#include "control/model.hpp"
+#include "isthmus/drop.hpp"
+#include "isthmus/result.hpp"
+#include "macsec/suite.hpp"
+#include "sim/traffic.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace isthmus::dataplane {
+class Dataplane;
+}
+
+namespace isthmus::control {
+
+// One change of routes in one attachment, applied whole or not at all.
+struct RouteChange {
+    std::map<IpPrefix, Route> add; // replaces a route of the same prefix
+    std::vector<IpPrefix> remove;  // not_found if one is missing
+};
+
+struct SaInfo {
+    uint8_t an = 0;
+    bool encoding = false;   // transmit only: this SA protects what is sent now
+    uint64_t next_pn = 0;    // transmit: highest over its SCs
+    uint64_t lowest_pn = 0;  // receive only
+    uint64_t packets = 0;    // protected, or accepted as valid
+    std::string fingerprint; // of the SAK; identifies it without revealing it
+};
+struct TxScInfo {
+    macsec::Sci sci;
+    uint64_t out_pkts_encrypted = 0, out_octets_encrypted = 0;
+};
+struct RxScInfo {
+    macsec::Sci sci;
+    uint64_t in_pkts_ok = 0, in_pkts_late = 0, in_pkts_not_valid = 0, in_pkts_not_using_sa = 0;
+    uint64_t in_octets_decrypted = 0;
+    std::vector<SaInfo> sas;
+};
+struct ChannelInfo {
+    ChannelId id;
+    AdminState admin_state = AdminState::up;
+    bool link_up = false;
+    bool usable = false; // carries traffic now
+    std::string reason;  // why not usable; empty if it is
+    uint64_t in_pkts_no_tag = 0, in_pkts_bad_tag = 0, in_pkts_no_sci = 0;
+    uint64_t in_pkts_untagged = 0, out_pkts_untagged = 0;
+    std::vector<TxScInfo> tx_scs; // one per worker
+    std::vector<SaInfo> tx_sas;   // common to all transmit SCs
+    std::vector<RxScInfo> rx_scs;
+};
+struct DirectionCounters {
+    uint64_t rx_packets = 0, rx_bytes = 0; // IP packets and octets that entered this direction
+    uint64_t tx_packets = 0, tx_bytes = 0; // that were sent
+    uint64_t meter_drop_packets = 0, meter_drop_bytes = 0;
+};
+struct AttachmentCounters {
+    AttachmentId id;
+    DirectionCounters egress, ingress;
+};
+struct PortInfo {
+    PortId id;
+    MacAddr mac;
+    bool link_up = false;
+    uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // seen by workers
+    uint64_t rx_missed = 0, rx_errors = 0, rx_nombuf = 0, tx_errors = 0; // lost in the device
+};
+// rx + originated = tx + sum(drops) + sum(punted) + in flight (0 whenever workers are between
+// bursts).
+struct EdgeAccounting {
+    EdgeId id;
+    uint64_t rx = 0, tx = 0, originated = 0;
+    std::array<uint64_t, kDropCount> drops{};
+    std::array<uint64_t, kPuntReasonCount>
+        punted{}; // notice: not part of the sum, such packets are drops
+    uint64_t device_rx_lost = 0, device_tx_lost = 0; // never seen by a worker, or lost after it
+    [[nodiscard]] int64_t unaccounted() const;       // 0 when everything adds up
+};
+struct Status {
+    std::string version;
+    uint64_t uptime_ns = 0;
+    uint64_t generation = 0; // of the published forwarding state
+    std::string memory;      // how DPDK got its memory, e.g. "no hugepages, 256 MiB"
+    std::string macsec_engine;
+    std::vector<unsigned> worker_cores;
+    uint32_t packet_buffers = 0, packet_buffers_free = 0;
+    HostStackCounters host;
+};
+
+class ControlPlane {
+  public:
+    ControlPlane(Config config, dataplane::Dataplane& dataplane);
+    ~ControlPlane();
+
+    [[nodiscard]] const Model& model() const;
+
+    // `spec.edge` must be set; the slot is chosen here. Features and routes may come with it.
+    [[nodiscard]] Result<AttachmentId> add_attachment(Attachment spec);
+    // Replaces everything but name and edge, features and routes included; counters and meters
+    // stay.
+    [[nodiscard]] Result<void> replace_attachment(AttachmentId id, Attachment spec);
+    [[nodiscard]] Result<void> remove_attachment(AttachmentId id);
+
+    [[nodiscard]] Result<void> set_feature(AttachmentId id, ChannelId channel,
+                                           const Feature& feature);
+    [[nodiscard]] Result<void> remove_feature(AttachmentId id, ChannelId channel);
+    [[nodiscard]] Result<void> change_routes(AttachmentId id, const RouteChange& change);
+    // Outer nullopt: leave as it is; inner nullopt: no limit.
+    [[nodiscard]] Result<void> set_limits(AttachmentId id,
+                                          std::optional<std::optional<Limit>> egress,
+                                          std::optional<std::optional<Limit>> ingress);
+    [[nodiscard]] Result<void> set_static_neighbour(LinkId link, const IpAddr& address,
+                                                    MacAddr mac);
+    // Removes a static entry, or forgets a learnt one.
+    [[nodiscard]] Result<void> remove_neighbour(LinkId link, const IpAddr& address);
+    [[nodiscard]] std::vector<Neighbour> neighbours() const;
+
+    [[nodiscard]] Result<void> set_channel_admin(ChannelId channel, AdminState state);
+
+    // Transmit: installs on every transmit SC of the channel; the first one starts to encode, later
+    // ones wait for set_encoding_an. Conflict if the AN holds an SA, or if this SAK was used on the
+    // channel before with packet numbers at or above next_pn.
+    [[nodiscard]] Result<void> add_tx_sa(ChannelId channel, uint8_t an,
+                                         std::span<const uint8_t> sak, uint64_t next_pn);
+    [[nodiscard]] Result<void> remove_tx_sa(ChannelId channel, uint8_t an);
+    [[nodiscard]] Result<void> set_encoding_an(ChannelId channel, uint8_t an);
+    // Receive: an SC per peer SCI; SAs are in use as soon as they are installed.
+    [[nodiscard]] Result<void> add_rx_sc(ChannelId channel, macsec::Sci sci);
+    [[nodiscard]] Result<void> remove_rx_sc(ChannelId channel, macsec::Sci sci);
+    [[nodiscard]] Result<void> add_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an,
+                                         std::span<const uint8_t> sak, uint64_t lowest_pn);
+    [[nodiscard]] Result<void> remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an);
+
+    [[nodiscard]] ChannelInfo channel_info(ChannelId channel) const;
+    [[nodiscard]] AttachmentCounters attachment_counters(AttachmentId id) const;
+    [[nodiscard]] PortInfo port_info(PortId port) const;
+    [[nodiscard]] EdgeAccounting accounting(EdgeId edge) const;
+    [[nodiscard]] Status status() const;
+
+    // Ports whose device is "generator"; conflict for any other port.
+    [[nodiscard]] Result<void> set_traffic(PortId port, const sim::TrafficSpec& spec);
+    [[nodiscard]] Result<sim::TrafficReport> traffic(PortId port) const;
+
+    // The event loop calls this about every millisecond: punted packets, neighbour timers, link
+    // state, retired forwarding states.
+    void poll(uint64_t now_ns);
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace isthmus::control

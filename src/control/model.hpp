@@ -1,0 +1,81 @@
+#pragma once
+// The desired state of the process, as the API sets it: plain values, owned by the control thread.
+// compile() turns it into what workers read; nothing here is seen by a worker.
+
+#include "control/config.hpp"
+#include "isthmus/address.hpp"
+#include "isthmus/types.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace isthmus::control {
+
+// up: carries traffic. drain: receives, but no new traffic is sent. down: neither.
+enum class AdminState : uint8_t { up, drain, down };
+
+// Addresses of the edge itself on one link; host bits are kept, so the connected subnet is known.
+struct LinkAddresses {
+    std::optional<Ipv4Prefix> ipv4;
+    std::optional<Ipv6Prefix> ipv6;
+    bool operator==(const LinkAddresses&) const = default;
+};
+
+// L3 parameters of an attachment on one channel.
+struct Feature {
+    uint16_t vlan = 0; // 1025..4094
+    LinkAddresses local;
+    std::optional<Ipv4Addr> peer_ipv4; // within local.ipv4's subnet
+    std::optional<Ipv6Addr> peer_ipv6;
+    uint16_t mtu = 1500; // largest IP packet sent on this feature
+    bool operator==(const Feature&) const = default;
+};
+
+enum class Via : uint8_t { channels, vpc, blackhole };
+struct Route {
+    Via via = Via::channels;
+    std::optional<IpAddr> next_hop; // exactly when via is vpc
+    bool operator==(const Route&) const = default;
+};
+
+// Counts octets of IP packets (without Ethernet, VLAN, SecTAG and ICV).
+struct Limit {
+    uint64_t rate_bps = 0;
+    uint32_t burst_us =
+        10'000; // burst size as time at the rate; at least one full-size packet is allowed
+    bool operator==(const Limit&) const = default;
+};
+
+// One end of a link on which the edge owns addresses: an attachment's VPC side (channel is none) or
+// its feature on a channel.
+struct LinkId {
+    AttachmentId attachment;
+    ChannelId channel;
+    auto operator<=>(const LinkId&) const = default;
+};
+
+struct Attachment {
+    std::string name; // unique within the edge
+    EdgeId edge;
+    InterconnectId interconnect;
+    PortId port;         // VPC port of the same edge, not a channel's
+    uint16_t vlan = 0;   // 0: untagged
+    uint16_t mtu = 1500; // largest IP packet sent to the VPC
+    LinkAddresses local; // on the VPC side
+    std::optional<Limit> egress_limit;
+    std::optional<Limit> ingress_limit;
+    std::map<ChannelId, Feature> features;
+    std::map<IpPrefix, Route> routes;
+    std::map<std::pair<ChannelId, IpAddr>, MacAddr> static_neighbours; // channel none: VPC side
+};
+
+struct Model {
+    Config config;
+    std::map<AttachmentId, Attachment> attachments;
+    std::vector<AdminState> channel_admin; // by ChannelId
+};
+
+} // namespace isthmus::control

@@ -14,6 +14,8 @@ class Counter {
     void add(uint64_t amount) noexcept {
         value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
     }
+    // Writer thread only: for values that are not sums, such as packet numbers.
+    void set(uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
     // Any thread.
     [[nodiscard]] uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
 

@@ -15,10 +15,10 @@ enum class ErrorCode { invalid, not_found, conflict, unavailable, internal };
 // `field`, `value` and `limit` repeat these parts for programs and may be empty.
 struct Error {
     ErrorCode code = ErrorCode::internal;
-    std::string message;
-    std::string field;
-    std::string value;
-    std::string limit;
+    std::string message{};
+    std::string field{};
+    std::string value{};
+    std::string limit{};
 };
 
 // An `invalid` error with the message "FIELD: VALUE is not allowed, expected LIMIT".

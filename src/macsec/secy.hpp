@@ -28,6 +28,7 @@ struct TxScCounters {
 };
 struct RxScCounters {
     Counter in_pkts_ok;
+    Counter in_pkts_delayed; // below lowestPN but replayProtect is off: delivered, not in_pkts_ok
     Counter in_pkts_late;
     Counter in_pkts_not_valid;
     Counter in_pkts_not_using_sa;
@@ -108,9 +109,9 @@ enum class ValidateVerdict : uint8_t {
 };
 
 // In: `frame` points at DA. Out, if ok: SecTAG, ICV and Ethernet padding are gone; `frame` has
-// moved up by the SecTAG and `length` is what the peer handed to its SecY. On any other verdict the
-// memory is unspecified and the frame must be dropped. No octet outside [frame, frame + length) is
-// touched.
+// moved up by the SecTAG and `length` is what the peer handed to its SecY (13 or more: User Data
+// may be shorter than an EtherType). On any other verdict the memory is unspecified and the frame
+// must be dropped. No octet outside [frame, frame + length) is touched.
 struct ValidateFrame {
     uint8_t* frame = nullptr;
     uint32_t length = 0;

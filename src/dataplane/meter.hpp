@@ -19,8 +19,8 @@ struct MeterRate {
     uint64_t burst_tsc = 0;        // how far ahead of its time the bucket may run
     uint32_t quantum_bytes = 0;    // what a worker borrows at once
 
-    // Any rate of 64 kbps..400 Gbps (the API checks). The burst is never less than one packet of
-    // max_packet_bytes.
+    // Any rate of 64 kbps..400 Gbps (the API checks); 0 is "not limited". The burst is never less
+    // than one packet of max_packet_bytes.
     [[nodiscard]] static MeterRate from(uint64_t rate_bps, uint32_t burst_us,
                                         uint32_t max_packet_bytes, uint64_t tsc_hz);
     [[nodiscard]] bool limited() const noexcept { return tsc_per_byte_q20 != 0; }
@@ -28,19 +28,36 @@ struct MeterRate {
 
 // One cache line per bucket, written by all workers that meter this attachment.
 struct alignas(kCacheLine) MeterBucket {
-    std::atomic<uint64_t> earned_tsc{0};
+    // In 1/64 of a TSC cycle: at 400 Gbps a small packet is worth one or two cycles.
+    std::atomic<uint64_t> earned_tsc_q6{0};
 
-    // Takes `bytes` if the bucket holds them at now_tsc.
+    // Takes `bytes` if the bucket holds them at now_tsc. Any worker; clocks may differ a little.
     [[nodiscard]] bool take(const MeterRate& rate, uint32_t bytes, uint64_t now_tsc) noexcept;
 };
+static_assert(sizeof(MeterBucket) == kCacheLine);
 
-// One worker's share of a bucket.
+// One worker's share of a bucket: octets already taken from it, never more than a quantum.
 struct MeterCredit {
     uint32_t bytes = 0;
 
     // True: the packet conforms and its octets are spent.
-    [[nodiscard]] bool conforms(MeterBucket& bucket, const MeterRate& rate, uint32_t bytes,
-                                uint64_t now_tsc) noexcept;
+    [[nodiscard]] bool conforms(MeterBucket& bucket, const MeterRate& rate, uint32_t packet_bytes,
+                                uint64_t now_tsc) noexcept {
+        if (!rate.limited())
+            return true;
+        // After a change to a lower rate the credit may hold seconds of it.
+        if (bytes > rate.quantum_bytes)
+            bytes = rate.quantum_bytes;
+        if (packet_bytes <= bytes) {
+            bytes -= packet_bytes;
+            return true;
+        }
+        return borrow(bucket, rate, packet_bytes, now_tsc);
+    }
+
+  private:
+    [[nodiscard]] bool borrow(MeterBucket& bucket, const MeterRate& rate, uint32_t packet_bytes,
+                              uint64_t now_tsc) noexcept;
 };
 
 } // namespace isthmus::dataplane

@@ -29,6 +29,7 @@ struct PortConfig {
     std::string device;
     std::optional<MacAddr> mac; // default: the device's own
     uint16_t mtu = 1500;        // largest L3 packet, octets; for a channel's port: before MACsec
+    bool enabled = true;        // admin_state at start; "down": not polled until the API says "up"
     uint32_t line = 0; // in the file, for errors found later (a device that fails to probe)
 };
 

@@ -70,6 +70,9 @@ struct Neighbour {
 // later.
 using SendFrame = std::function<bool(PortId, std::span<const uint8_t>)>;
 
+// Told of packets that waited in vain for the next hop's MAC, for the books of the link's edge.
+using HeldDropped = std::function<void(LinkId, uint64_t packets)>;
+
 struct HostStackCounters {
     uint64_t arp_requests_received = 0, arp_replies_sent = 0, arp_requests_sent = 0;
     uint64_t nd_solicitations_received = 0, nd_advertisements_sent = 0, nd_solicitations_sent = 0;
@@ -85,7 +88,7 @@ struct HostStackCounters {
 
 class HostStack {
   public:
-    explicit HostStack(SendFrame send);
+    explicit HostStack(SendFrame send, HeldDropped dropped = {});
     ~HostStack();
     HostStack(const HostStack&) = delete;
     HostStack& operator=(const HostStack&) = delete;

@@ -76,6 +76,7 @@ struct Model {
     Config config;
     std::map<AttachmentId, Attachment> attachments;
     std::vector<AdminState> channel_admin; // by ChannelId
+    std::vector<bool> port_enabled;        // by PortId
 };
 
 } // namespace isthmus::control

@@ -12,18 +12,18 @@ namespace isthmus::sim {
 
 // Octets of the IP packet and how often it comes in a round of its stream's sizes.
 struct SizeWeight {
-    uint16_t ip_bytes = 0; // 64..9000; header and a 32-octet mark always fit
+    uint16_t ip_bytes = 0; // 64 (IPv6: 80)..9000, and what fits a packet buffer
     uint16_t weight = 1;
 };
 
-// UDP packets from `source` to `destination`, with `flows` different source ports, sizes in a fixed
-// interleaved order by weight, paced at rate_bps (octets of IP packets).
+// UDP packets from `source` to `destination`, with `flows` different source ports (1..4096), sizes
+// in a fixed interleaved order by weight, paced at rate_bps (octets of IP packets).
 struct Stream {
     IpAddr source;
     IpAddr destination;    // same family as source
-    uint64_t rate_bps = 0; // 0: as fast as the worker polls
+    uint64_t rate_bps = 0; // 1 kbps..400 Gbps; 0: as fast as the worker polls
     uint16_t flows = 64;
-    std::vector<SizeWeight> sizes;
+    std::vector<SizeWeight> sizes; // 1..16, the sum of their weights at most 1000
 };
 
 // Replaces what the port sends. An empty list of streams stops it; reports go on counting.
@@ -32,9 +32,9 @@ struct TrafficSpec {
     // port's own tag has crossed between customers.
     uint32_t tag = 0;
     uint16_t vlan = 0; // 0: untagged
-    // The host's own addresses: it answers ARP, ND for them.
+    // The host's own addresses: it answers ARP, ND for them. At most 64.
     std::vector<IpAddr> addresses;
-    std::vector<Stream> streams;
+    std::vector<Stream> streams; // at most 64
 };
 
 struct TrafficReport {

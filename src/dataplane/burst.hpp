@@ -1,0 +1,76 @@
+#pragma once
+// A burst of packets on its way through the pipeline: one array per field, and a list of the
+// packets that are still in it. Stages walk the list; they mark packets with a verdict and compact
+// the list once. One worker; never shared.
+
+#include "control/host_stack.hpp"
+#include "isthmus/drop.hpp"
+#include "isthmus/types.hpp"
+
+#include <array>
+#include <cstdint>
+
+struct rte_mbuf;
+
+namespace isthmus::dataplane {
+
+// 0 while in the pipeline; 1 + Drop; 0x80 | PuntReason.
+using Verdict = uint8_t;
+inline constexpr Verdict kInPipeline = 0;
+[[nodiscard]] constexpr Verdict verdict_of(Drop drop) {
+    return static_cast<Verdict>(static_cast<uint8_t>(drop) + 1);
+}
+[[nodiscard]] constexpr Verdict verdict_of(control::PuntReason reason) {
+    return static_cast<Verdict>(0x80 | static_cast<uint8_t>(reason));
+}
+
+template <class T> using PerPacket = std::array<T, kBurstMax>;
+
+struct alignas(kCacheLine) Burst {
+    uint16_t size = 0;       // packets received
+    uint16_t live_count = 0; // packets still in the pipeline
+    PerPacket<uint8_t> live; // their indices, ascending
+    PerPacket<Verdict> verdict;
+
+    PerPacket<rte_mbuf*> packet;
+    PerPacket<uint8_t*> frame; // DA; set by parse, again by validate and rewrite
+    PerPacket<uint32_t> frame_length;
+    PerPacket<uint16_t> ether_type; // of what follows the VLAN tag, if any
+    PerPacket<uint16_t> l3_offset;  // from frame
+    PerPacket<uint16_t> vlan;       // 0: untagged
+    PerPacket<uint16_t> attachment;
+    PerPacket<uint16_t> ip_length; // octets of the IP packet: what meters and counters count
+    PerPacket<uint8_t> ttl;
+    PerPacket<bool> is_ipv6;
+    PerPacket<bool> link_local_source; // IPv6: must not be forwarded, only taken
+    PerPacket<uint32_t> destination4;
+    PerPacket<uint32_t> flow_hash; // egress only
+    PerPacket<uint32_t> target;    // FIB value
+    PerPacket<uint8_t> member;     // egress: channel within the interconnect
+    PerPacket<uint16_t> out_mtu;
+    PerPacket<uint16_t> out_port;
+
+    void start(uint16_t packets) {
+        size = packets;
+        live_count = packets;
+        for (uint16_t i = 0; i < packets; ++i) {
+            live[i] = static_cast<uint8_t>(i);
+            verdict[i] = kInPipeline;
+        }
+    }
+    void drop(uint8_t i, Drop reason) { verdict[i] = verdict_of(reason); }
+    void punt(uint8_t i, control::PuntReason reason) { verdict[i] = verdict_of(reason); }
+
+    // Removes packets with a verdict from the list; a stage calls it once, at its end.
+    void compact() {
+        uint16_t kept = 0;
+        for (uint16_t k = 0; k < live_count; ++k) {
+            const uint8_t i = live[k];
+            live[kept] = i;
+            kept = static_cast<uint16_t>(kept + (verdict[i] == kInPipeline));
+        }
+        live_count = kept;
+    }
+};
+
+} // namespace isthmus::dataplane

@@ -1,0 +1,42 @@
+#pragma once
+// A worker's counters. Written by that worker only, read by the control thread at any time.
+
+#include "control/host_stack.hpp"
+#include "isthmus/counter.hpp"
+#include "isthmus/drop.hpp"
+#include "isthmus/types.hpp"
+#include "macsec/secy.hpp"
+
+#include <array>
+#include <vector>
+
+namespace isthmus::dataplane {
+
+// One direction of one attachment: IP packets and their octets.
+struct alignas(kCacheLine) DirectionCounters {
+    Counter rx_packets, rx_bytes;
+    Counter tx_packets, tx_bytes;
+    Counter meter_drop_packets, meter_drop_bytes;
+};
+static_assert(sizeof(DirectionCounters) == kCacheLine);
+
+struct alignas(kCacheLine) PortCounters {
+    Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
+// rx + originated = tx + sum(drops) + sum(punted), but for packets in a worker's hands.
+struct alignas(kCacheLine) EdgeCounters {
+    Counter rx, tx, originated;
+    std::array<Counter, kDropCount> drops;
+    std::array<Counter, control::kPuntReasonCount> punted;
+};
+
+struct WorkerCounters {
+    std::vector<DirectionCounters> egress;   // by AttachmentId
+    std::vector<DirectionCounters> ingress;  // by AttachmentId
+    std::vector<PortCounters> ports;         // by PortId
+    std::vector<EdgeCounters> edges;         // by EdgeId
+    std::vector<macsec::SecyCounters> secys; // by ChannelId
+};
+
+} // namespace isthmus::dataplane

@@ -1,0 +1,124 @@
+#include "dataplane/eal.hpp"
+
+#include "dataplane/packet_meta.hpp"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sched.h>
+#include <unistd.h>
+
+namespace isthmus::dataplane {
+namespace {
+
+// Room on every lcore's free list; DPDK's usual choice for bursts of 32 to 64.
+constexpr unsigned kPoolCache = 256;
+
+uint64_t free_hugepage_bytes() {
+    uint64_t bytes = 0;
+    std::error_code ignored;
+    for (const auto& entry :
+         std::filesystem::directory_iterator("/sys/kernel/mm/hugepages", ignored)) {
+        uint64_t pages = 0;
+        std::ifstream(entry.path() / "free_hugepages") >> pages;
+        // The directory is called hugepages-2048kB.
+        const std::string name = entry.path().filename();
+        bytes += pages * 1024 * std::strtoull(name.c_str() + sizeof("hugepages-") - 1, nullptr, 10);
+    }
+    return bytes;
+}
+
+Result<cpu_set_t> allowed_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0)
+        return Error{ErrorCode::internal, "can not read the process's CPU affinity"};
+    return set;
+}
+
+Result<std::string> lcore_map(const EalRequest& request) {
+    const auto allowed = allowed_cores();
+    if (!allowed)
+        return allowed.error();
+    std::string list;
+    for (unsigned core = 0; core < CPU_SETSIZE; ++core)
+        if (CPU_ISSET(core, &*allowed))
+            list += fmt::format("{}{}", list.empty() ? "" : ",", core);
+    const auto check = [&](const char* key, unsigned core) -> Result<void> {
+        if (core < CPU_SETSIZE && CPU_ISSET(core, &*allowed))
+            return {};
+        return invalid_value(key, std::to_string(core), "one of this machine's cores: " + list);
+    };
+    if (request.main_core)
+        if (auto good = check("main_core", *request.main_core); !good)
+            return good.error();
+    std::string map =
+        request.main_core ? fmt::format("0@{}", *request.main_core) : fmt::format("0@({})", list);
+    for (std::size_t n = 0; n < request.worker_cores.size(); ++n) {
+        if (auto good = check("worker_cores", request.worker_cores[n]); !good)
+            return good.error();
+        map += fmt::format(",{}@{}", n + 1, request.worker_cores[n]);
+    }
+    return map;
+}
+
+} // namespace
+
+Result<std::string> start_eal(const EalRequest& request) {
+    const auto lcores = lcore_map(request);
+    if (!lcores)
+        return lcores.error();
+    const uint64_t huge = free_hugepage_bytes();
+    const bool use_huge = huge >= uint64_t{request.memory_mb} << 20;
+    std::vector<std::string> args{request.program,
+                                  "--lcores",
+                                  *lcores,
+                                  "--iova-mode=va",
+                                  "--no-telemetry",
+                                  "--log-level=*:warning",
+                                  fmt::format("--file-prefix=isthmus-{}", getpid())};
+    if (use_huge)
+        args.emplace_back("--in-memory");
+    else
+        for (const char* arg : {"--no-huge", "--no-shconf"})
+            args.emplace_back(arg);
+    args.emplace_back("-m");
+    args.emplace_back(std::to_string(request.memory_mb));
+    if (!request.pci)
+        args.emplace_back("--no-pci");
+
+    std::vector<char*> argv;
+    for (auto& arg : args)
+        argv.push_back(arg.data());
+    if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0)
+        return Error{ErrorCode::internal,
+                     fmt::format("DPDK does not start: {}", rte_strerror(rte_errno))};
+    // Nothing is shared with other processes, so the directory made for that stays empty.
+    std::error_code ignored;
+    std::filesystem::remove(rte_eal_get_runtime_dir(), ignored);
+    if (use_huge)
+        return fmt::format("hugepages: {} MiB of {} MiB free", request.memory_mb, huge >> 20);
+    return fmt::format("no hugepages ({} MiB free): {} MiB of ordinary pages, slower", huge >> 20,
+                       request.memory_mb);
+}
+
+Result<rte_mempool*> make_packet_pool(uint32_t buffers) {
+    rte_mempool* pool =
+        rte_pktmbuf_pool_create("packets", buffers, kPoolCache, kMetaSize,
+                                RTE_MBUF_DEFAULT_BUF_SIZE, static_cast<int>(SOCKET_ID_ANY));
+    if (pool == nullptr)
+        return Error{ErrorCode::invalid,
+                     fmt::format("packet_buffers: {} buffers do not fit into the memory DPDK has "
+                                 "(memory_mb): {}",
+                                 buffers, rte_strerror(rte_errno)),
+                     "packet_buffers", std::to_string(buffers), "less, or a larger memory_mb"};
+    return pool;
+}
+
+} // namespace isthmus::dataplane

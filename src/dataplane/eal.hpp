@@ -1,0 +1,29 @@
+#pragma once
+// Starting DPDK's environment: memory with or without hugepages, no telemetry, no shared files.
+
+#include "isthmus/result.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+struct rte_mempool;
+
+namespace isthmus::dataplane {
+
+struct EalRequest {
+    std::string program = "isthmusd";
+    std::vector<unsigned> worker_cores; // lcore 1, 2, ... run on these
+    std::optional<unsigned> main_core;  // lcore 0; not pinned if absent
+    uint32_t memory_mb = 256;           // without hugepages
+    bool pci = false;                   // probe PCI devices at all
+};
+
+// Once per process, before anything else of DPDK. Returns how memory was obtained, for the log,
+// e.g. "no hugepages: 256 MiB of ordinary pages". Errors name a CPU core that does not exist.
+[[nodiscard]] Result<std::string> start_eal(const EalRequest& request);
+
+// Packet buffers for all ports, with room for PacketMeta, SecTAG and ICV.
+[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers);
+
+} // namespace isthmus::dataplane

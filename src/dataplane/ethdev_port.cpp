@@ -1,0 +1,184 @@
+#include "dataplane/ethdev_port.hpp"
+
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+#include <rte_pci.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace isthmus::dataplane {
+namespace {
+
+constexpr uint16_t kDescriptors = 1024;
+
+class EthdevPort final : public Port {
+  public:
+    EthdevPort(uint16_t ethdev, MacAddr mac, std::string driver)
+        : ethdev_(ethdev), mac_(mac), driver_(std::move(driver)) {}
+    ~EthdevPort() override { EthdevPort::stop(); }
+
+    uint16_t rx_burst(uint16_t queue, rte_mbuf** packets, uint16_t count) noexcept override {
+        return rte_eth_rx_burst(ethdev_, queue, packets, count);
+    }
+    uint16_t tx_burst(uint16_t queue, rte_mbuf** packets, uint16_t count) noexcept override {
+        return rte_eth_tx_burst(ethdev_, queue, packets, count);
+    }
+    std::string_view driver() const override { return driver_; }
+    MacAddr mac() const override { return mac_; }
+    bool link_up() const override {
+        rte_eth_link link{};
+        return rte_eth_link_get_nowait(ethdev_, &link) == 0 && link.link_status != 0;
+    }
+    DeviceLosses losses() const override {
+        rte_eth_stats stats{};
+        if (stopped_ || rte_eth_stats_get(ethdev_, &stats) != 0)
+            return final_losses_;
+        return {stats.imissed, stats.ierrors, stats.rx_nombuf, stats.oerrors};
+    }
+    void stop() override {
+        if (stopped_)
+            return;
+        final_losses_ = losses();
+        stopped_ = true;
+        if (rte_eth_dev_stop(ethdev_) == 0)
+            rte_eth_dev_close(ethdev_);
+    }
+
+  private:
+    uint16_t ethdev_;
+    MacAddr mac_;
+    std::string driver_;
+    bool stopped_ = false;
+    DeviceLosses final_losses_; // the device forgets them when it closes
+};
+
+Error failed(const EthdevRequest& request, const char* step, int code) {
+    return {ErrorCode::invalid,
+            fmt::format("port {}: {} failed: {}", request.name, step, rte_strerror(-code)), "port",
+            request.name, ""};
+}
+
+// An AF_XDP or similar port sends through a kernel interface whose MTU DPDK does not tell.
+Result<void> check_interface_mtu(const std::string& device, const EthdevRequest& request) {
+    constexpr std::string_view kKey = "iface=";
+    const auto at = device.find(kKey);
+    if (at == std::string::npos)
+        return {};
+    const auto from = at + kKey.size();
+    const std::string interface = device.substr(from, device.find(',', from) - from);
+    uint32_t mtu = 0;
+    if (!(std::ifstream("/sys/class/net/" + interface + "/mtu") >> mtu) ||
+        mtu >= request.l2_payload)
+        return {};
+    return Error{
+        ErrorCode::invalid,
+        fmt::format("port {}: interface {} has MTU {}, {} octets behind the Ethernet header "
+                    "must fit (IP packet, VLAN tag, MACsec)",
+                    request.name, interface, mtu, request.l2_payload),
+        "port", request.name, std::to_string(request.l2_payload)};
+}
+
+Result<void> configure(uint16_t ethdev, const rte_eth_dev_info& info,
+                       const EthdevRequest& request) {
+    if (info.max_mtu != 0 && request.l2_payload > info.max_mtu)
+        return Error{
+            ErrorCode::invalid,
+            fmt::format("port {}: {} octets behind the Ethernet header must fit, the device "
+                        "allows {}",
+                        request.name, request.l2_payload, info.max_mtu),
+            "mtu", std::to_string(request.l2_payload), std::to_string(info.max_mtu)};
+    if (request.tx_queues > info.max_tx_queues)
+        return Error{
+            ErrorCode::invalid,
+            fmt::format("port {}: {} workers need as many transmit queues, the device has {}",
+                        request.name, request.tx_queues, info.max_tx_queues)};
+    rte_eth_conf conf{};
+    conf.rxmode.mtu = request.l2_payload;
+    if (int code = rte_eth_dev_configure(ethdev, 1, request.tx_queues, &conf); code != 0)
+        return failed(request, "configuring the device", code);
+    uint16_t rx_descriptors = kDescriptors;
+    uint16_t tx_descriptors = kDescriptors;
+    rte_eth_dev_adjust_nb_rx_tx_desc(ethdev, &rx_descriptors, &tx_descriptors);
+    const int socket = rte_eth_dev_socket_id(ethdev);
+    const auto on = static_cast<unsigned>(socket < 0 ? 0 : socket);
+    if (int code = rte_eth_rx_queue_setup(ethdev, 0, rx_descriptors, on, nullptr, request.pool);
+        code != 0)
+        return failed(request, "setting up the receive queue", code);
+    for (uint16_t queue = 0; queue < request.tx_queues; ++queue)
+        if (int code = rte_eth_tx_queue_setup(ethdev, queue, tx_descriptors, on, nullptr);
+            code != 0)
+            return failed(request, "setting up a transmit queue", code);
+    return {};
+}
+
+// Devices that can not take a MAC keep theirs: the port then answers to the configured one in
+// software.
+Result<MacAddr> settle_mac(uint16_t ethdev, const EthdevRequest& request) {
+    rte_ether_addr addr{};
+    if (request.mac) {
+        std::copy(request.mac->octets.begin(), request.mac->octets.end(), addr.addr_bytes);
+        const int code = rte_eth_dev_default_mac_addr_set(ethdev, &addr);
+        if (code != 0 && code != -ENOTSUP)
+            return failed(request, "setting the MAC address", code);
+        if (code != 0)
+            rte_eth_promiscuous_enable(ethdev);
+        return *request.mac;
+    }
+    if (int code = rte_eth_macaddr_get(ethdev, &addr); code != 0)
+        return failed(request, "reading the MAC address", code);
+    MacAddr mac;
+    std::copy_n(addr.addr_bytes, mac.octets.size(), mac.octets.begin());
+    return mac;
+}
+
+} // namespace
+
+bool is_pci_address(const std::string& device) {
+    rte_pci_addr address{};
+    return rte_pci_addr_parse(device.c_str(), &address) == 0;
+}
+
+Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev, const EthdevRequest& request) {
+    rte_eth_dev_info info{};
+    if (int code = rte_eth_dev_info_get(ethdev, &info); code != 0)
+        return failed(request, "asking for capabilities", code);
+    if (auto good = configure(ethdev, info, request); !good)
+        return good.error();
+    if (int code = rte_eth_dev_start(ethdev); code != 0)
+        return failed(request, "starting the device", code);
+    // Solicitations for our IPv6 addresses come to group addresses; software devices pass them
+    // anyway.
+    rte_eth_allmulticast_enable(ethdev);
+    const auto mac = settle_mac(ethdev, request);
+    if (!mac)
+        return mac.error();
+    return std::unique_ptr<Port>(std::make_unique<EthdevPort>(ethdev, *mac, info.driver_name));
+}
+
+Result<std::unique_ptr<Port>> open_device(const std::string& device, const EthdevRequest& request) {
+    if (auto good = check_interface_mtu(device, request); !good)
+        return good.error();
+    const bool pci = is_pci_address(device);
+    const auto comma = device.find(',');
+    const std::string name = device.substr(0, comma);
+    const std::string args = comma == std::string::npos ? "" : device.substr(comma + 1);
+    const auto refused = [&](const std::string& why) {
+        return Error{
+            ErrorCode::invalid,
+            fmt::format("port {}: device '{}' does not start: {}", request.name, device, why),
+            "device", device, "a PCI address or a DPDK vdev that exists on this machine"};
+    };
+    uint16_t ethdev = 0;
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &ethdev) == 0)
+        return refused("another port uses this device name");
+    if (int code = rte_eal_hotplug_add(pci ? "pci" : "vdev", name.c_str(), args.c_str()); code != 0)
+        return refused(rte_strerror(-code));
+    if (rte_eth_dev_get_port_by_name(name.c_str(), &ethdev) != 0)
+        return refused("its driver made no Ethernet port of it");
+    return open_ethdev(ethdev, request);
+}
+
+} // namespace isthmus::dataplane

@@ -1,0 +1,33 @@
+#pragma once
+// A port on any DPDK device: PCI NIC, AF_XDP, TAP, memif, pcap, ring, null, ...
+
+#include "dataplane/port.hpp"
+#include "isthmus/result.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+struct rte_mempool;
+
+namespace isthmus::dataplane {
+
+struct EthdevRequest {
+    std::string name;           // of the port, for errors
+    std::optional<MacAddr> mac; // set on the device, or used without telling it if it can not
+    uint32_t l2_payload = 1500; // octets behind the Ethernet header that must fit: IP, VLAN, MACsec
+    uint16_t tx_queues = 1;     // one per worker
+    rte_mempool* pool = nullptr;
+};
+
+// Attaches `device` (a PCI address or "vdev,args") and starts it. Errors name the port and the
+// device.
+[[nodiscard]] Result<std::unique_ptr<Port>> open_device(const std::string& device,
+                                                        const EthdevRequest& request);
+// The same for an ethdev that exists already.
+[[nodiscard]] Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev,
+                                                        const EthdevRequest& request);
+
+[[nodiscard]] bool is_pci_address(const std::string& device);
+
+} // namespace isthmus::dataplane

@@ -1,0 +1,112 @@
+#pragma once
+// What workers forward by: built by the control thread from the Model, immutable, published with
+// one atomic store, freed after a grace period. All references are indices into the tables here, or
+// pointers to objects that `keep_alive` holds. No DPDK types.
+//
+// What changes per packet (meters, packet numbers, replay state, counters) is not here.
+
+#include "dataplane/channel_choice.hpp"
+#include "dataplane/fib.hpp"
+#include "dataplane/meter.hpp"
+#include "isthmus/address.hpp"
+#include "isthmus/types.hpp"
+#include "macsec/secy.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace isthmus::dataplane {
+
+// A FIB value: the kind of target in the high four bits, an index in the rest.
+enum class Target : uint8_t {
+    none,      // no route
+    channels,  // towards the other cloud, over the channel that the flow hash picks
+    member,    // towards the peer's address on one channel (index: member of the interconnect)
+    vpc,       // towards a next hop in the VPC (index: adjacency of the attachment)
+    connected, // destination is in the VPC's subnet, its MAC is not known yet
+    local,     // an address of the edge
+    blackhole,
+    broadcast, // network or broadcast address of a connected subnet
+};
+[[nodiscard]] constexpr FibValue make_target(Target target, uint32_t index = 0) {
+    return static_cast<uint32_t>(target) << 28 | index;
+}
+[[nodiscard]] constexpr Target target_of(FibValue value) {
+    return static_cast<Target>(value >> 28);
+}
+[[nodiscard]] constexpr uint32_t index_of(FibValue value) {
+    return value & 0x0fffffff;
+}
+
+// Attachment slot by VLAN identifier; index 0 is untagged. AttachmentId::kNone: none.
+using VlanTable = std::array<uint16_t, 4096>;
+
+struct Adjacency {
+    MacAddr mac;
+    bool resolved = false;
+    IpAddr next_hop; // for the control thread, when it has to resolve it
+};
+
+struct FeatureState {
+    bool present = false;
+    bool has_ipv4 = false, has_ipv6 = false; // a peer of that family exists
+    uint16_t vlan = 0;
+    uint16_t mtu = 0;
+    Adjacency ipv4, ipv6;
+};
+
+struct AttachmentState {
+    bool present = false;
+    EdgeId edge;
+    InterconnectId interconnect;
+    PortId vpc_port;
+    uint16_t vpc_vlan = 0;
+    uint16_t vpc_mtu = 0;
+    const Fib4* fib4 = nullptr;
+    const Fib6* fib6 = nullptr;
+    MeterRate egress_rate;
+    MeterRate ingress_rate;
+    std::vector<Adjacency> adjacencies; // VPC side; index of Target::vpc
+    std::vector<FeatureState> features; // by member of the interconnect
+};
+
+struct InterconnectState {
+    BucketTable buckets{};
+    uint32_t hash_seed = 0; // differs per edge, so that edges in a row do not polarize
+    std::vector<ChannelId> members;
+};
+
+struct ChannelState {
+    PortId port;
+    InterconnectId interconnect;
+    uint8_t member = 0;
+    bool accept = false; // admin state is up or drain
+    bool protect = true;
+    std::vector<macsec::TxBinding> tx; // by worker
+    std::vector<macsec::RxScBinding> rx_scs;
+    macsec::RxBinding rx;
+    std::shared_ptr<const VlanTable> vlans;
+};
+
+struct PortState {
+    EdgeId edge;
+    ChannelId channel; // none: a VPC port
+    MacAddr mac;
+    Ipv6Addr link_local;
+    uint32_t max_frame = 0;                 // octets without FCS that may arrive
+    bool enabled = true;                    // false: the port is not polled and nothing is sent
+    std::shared_ptr<const VlanTable> vlans; // VPC ports only
+};
+
+struct ForwardingState {
+    uint64_t generation = 0;
+    std::vector<PortState> ports;                 // by PortId
+    std::vector<ChannelState> channels;           // by ChannelId
+    std::vector<InterconnectState> interconnects; // by InterconnectId
+    std::vector<AttachmentState> attachments;     // by AttachmentId; holes are not present
+    std::vector<std::shared_ptr<const void>> keep_alive;
+};
+
+} // namespace isthmus::dataplane

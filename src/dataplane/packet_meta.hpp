@@ -1,0 +1,26 @@
+#pragma once
+// What travels with a packet between a worker and the control thread, in the mbuf's private area.
+
+#include "control/host_stack.hpp"
+
+#include <rte_mbuf.h>
+
+namespace isthmus::dataplane {
+
+struct PacketMeta {
+    control::PuntReason reason;
+    Notice notice;
+    uint16_t mtu;
+    control::LinkId in;
+    control::LinkId out;
+    IpAddr next_hop;
+    PortId port; // of a packet from the control thread: where to send it
+};
+inline constexpr uint16_t kMetaSize = 64;
+static_assert(sizeof(PacketMeta) <= kMetaSize && kMetaSize % RTE_MBUF_PRIV_ALIGN == 0);
+
+[[nodiscard]] inline PacketMeta* meta_of(rte_mbuf* packet) {
+    return static_cast<PacketMeta*>(rte_mbuf_to_priv(packet));
+}
+
+} // namespace isthmus::dataplane

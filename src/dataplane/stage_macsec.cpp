@@ -1,0 +1,141 @@
+// Stages protect and validate: from packet buffers to the SecY and back.
+
+#include "dataplane/stages.hpp"
+#include "isthmus/wire.hpp"
+
+#include <rte_mbuf.h>
+
+namespace isthmus::dataplane {
+namespace {
+
+using macsec::kIcvLength;
+using macsec::kSecTagLength;
+using macsec::ProtectVerdict;
+using macsec::ValidateVerdict;
+
+Drop drop_for(ValidateVerdict verdict) noexcept {
+    switch (verdict) {
+    case ValidateVerdict::no_tag:
+        return Drop::macsec_no_tag;
+    case ValidateVerdict::bad_tag:
+        return Drop::macsec_bad_tag;
+    case ValidateVerdict::not_controlled:
+        return Drop::macsec_not_controlled;
+    case ValidateVerdict::no_sci:
+        return Drop::macsec_no_sci;
+    case ValidateVerdict::not_using_sa:
+        return Drop::macsec_not_using_sa;
+    case ValidateVerdict::late:
+        return Drop::macsec_late;
+    case ValidateVerdict::not_valid:
+    case ValidateVerdict::ok:
+        break;
+    }
+    return Drop::macsec_not_valid;
+}
+
+uint16_t ether_type_at(const uint8_t* frame) noexcept {
+    return wire::overlay<wire::Ethernet>(frame)->ether_type.host();
+}
+
+// What can be said of a frame on a channel before any cryptography.
+void admit(const ChannelState& channel, const PortState& port, macsec::SecyCounters& secy,
+           Burst& burst, uint8_t i) noexcept {
+    rte_mbuf* packet = burst.packet[i];
+    burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
+    burst.frame_length[i] = packet->pkt_len;
+    if (packet->nb_segs != 1)
+        return burst.drop(i, Drop::frame_segmented);
+    if (packet->pkt_len < wire::kEthernetHeaderLength)
+        return burst.drop(i, Drop::frame_truncated);
+    if (packet->pkt_len > port.max_frame)
+        return burst.drop(i, Drop::frame_oversized);
+    const uint16_t type = ether_type_at(burst.frame[i]);
+    // Key agreement uses the uncontrolled port: taken out before the SecY counts it.
+    if (type == wire::kEtherTypeEapol)
+        return burst.drop(i, Drop::eapol_unhandled);
+    if (!channel.accept)
+        return burst.drop(i, Drop::channel_admin_down);
+    if (!channel.protect) {
+        if (type == wire::kEtherTypeMacsec)
+            return burst.drop(i, Drop::macsec_unexpected);
+        secy.in_pkts_untagged.add(1);
+    }
+}
+
+} // namespace
+
+void protect_frames(StageContext& context, Burst& burst) noexcept {
+    std::array<macsec::ProtectFrame, kBurstMax> frames;
+    std::array<uint8_t, kBurstMax> index;
+    uint16_t count = 0;
+    for (uint16_t k = 0; k < burst.live_count; ++k) {
+        const uint8_t i = burst.live[k];
+        const ChannelId id = context.state.ports[burst.out_port[i]].channel;
+        const ChannelState& channel = context.state.channels[id.value];
+        if (!channel.protect) {
+            context.counters.secys[id.value].out_pkts_untagged.add(1);
+            continue;
+        }
+        rte_mbuf* packet = burst.packet[i];
+        if (rte_pktmbuf_headroom(packet) < kSecTagLength ||
+            rte_pktmbuf_tailroom(packet) < kIcvLength) {
+            burst.drop(i, Drop::no_room);
+            continue;
+        }
+        frames[count] = {burst.frame[i], burst.frame_length[i], &channel.tx[context.worker],
+                         ProtectVerdict::ok};
+        index[count++] = i;
+    }
+    macsec::protect(context.aead, std::span(frames.data(), count));
+    for (uint16_t n = 0; n < count; ++n) {
+        const uint8_t i = index[n];
+        if (frames[n].verdict != ProtectVerdict::ok) {
+            burst.drop(i, frames[n].verdict == ProtectVerdict::no_tx_sa
+                              ? Drop::macsec_no_tx_sa
+                              : Drop::macsec_pn_exhausted);
+            continue;
+        }
+        rte_pktmbuf_prepend(burst.packet[i], kSecTagLength);
+        rte_pktmbuf_append(burst.packet[i], kIcvLength);
+        burst.frame[i] = frames[n].frame;
+        burst.frame_length[i] = frames[n].length;
+    }
+    burst.compact();
+}
+
+void validate_frames(StageContext& context, Burst& burst) noexcept {
+    const uint16_t id = context.port.channel.value;
+    const ChannelState& channel = context.state.channels[id];
+    macsec::SecyCounters& secy = context.counters.secys[id];
+    for (uint16_t k = 0; k < burst.live_count; ++k)
+        admit(channel, context.port, secy, burst, burst.live[k]);
+    burst.compact();
+    if (!channel.protect)
+        return;
+
+    std::array<macsec::ValidateFrame, kBurstMax> frames;
+    const uint16_t count = burst.live_count;
+    for (uint16_t k = 0; k < count; ++k) {
+        const uint8_t i = burst.live[k];
+        frames[k] = {burst.frame[i], burst.frame_length[i], &channel.rx, &secy,
+                     ValidateVerdict::ok};
+    }
+    macsec::validate(context.aead, std::span(frames.data(), count));
+    for (uint16_t k = 0; k < count; ++k) {
+        const uint8_t i = burst.live[k];
+        if (frames[k].verdict != ValidateVerdict::ok) {
+            burst.drop(i, drop_for(frames[k].verdict));
+            continue;
+        }
+        const auto front = static_cast<uint16_t>(frames[k].frame - burst.frame[i]);
+        const auto back = static_cast<uint16_t>(burst.frame_length[i] - front - frames[k].length);
+        rte_pktmbuf_adj(burst.packet[i], front);
+        rte_pktmbuf_trim(burst.packet[i], back);
+        burst.frame[i] = frames[k].frame;
+        burst.frame_length[i] = frames[k].length;
+    }
+    burst.compact();
+}
+
+} // namespace isthmus::dataplane

@@ -1,0 +1,181 @@
+// Stages parse, attachment and ip_check: from octets to a checked IP packet of a known attachment.
+
+#include "dataplane/frame_parser.hpp"
+#include "dataplane/stages.hpp"
+#include "isthmus/wire.hpp"
+
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+namespace isthmus::dataplane {
+namespace {
+
+using control::PuntReason;
+
+bool for_this_port(const PortState& port, const MacAddr& destination) noexcept {
+    return destination == port.mac || destination.is_multicast();
+}
+
+void parse_one(const PortState& port, Burst& burst, uint8_t i) noexcept {
+    const uint8_t* frame = burst.frame[i];
+    LinkHeader link;
+    if (const auto bad = parse_link(frame, burst.frame_length[i], link))
+        return burst.drop(i, *bad);
+    if (!for_this_port(port, wire::overlay<wire::Ethernet>(frame)->destination))
+        return burst.drop(i, Drop::not_for_us);
+    burst.ether_type[i] = link.ether_type;
+    burst.vlan[i] = link.vlan;
+    burst.l3_offset[i] = link.l3_offset;
+}
+
+void check_arp(Burst& burst, uint8_t i) noexcept {
+    const uint32_t available = burst.frame_length[i] - burst.l3_offset[i];
+    if (available < sizeof(wire::Arp))
+        return burst.drop(i, Drop::arp_malformed);
+    const auto* arp = wire::overlay<wire::Arp>(burst.frame[i] + burst.l3_offset[i]);
+    if (arp->hardware_type.host() != 1 || arp->protocol_type.host() != wire::kEtherTypeIpv4 ||
+        arp->hardware_length != 6 || arp->protocol_length != 4)
+        return burst.drop(i, Drop::arp_malformed);
+    burst.punt(i, PuntReason::arp);
+}
+
+// Ethernet padding is cut off: what follows carries the IP packet only.
+void trim_padding(Burst& burst, uint8_t i, uint16_t ip_length) noexcept {
+    const uint32_t length = burst.l3_offset[i] + uint32_t{ip_length};
+    const auto surplus = static_cast<uint16_t>(burst.frame_length[i] - length);
+    if (surplus != 0) {
+        burst.frame_length[i] = length;
+        rte_pktmbuf_trim(burst.packet[i], surplus);
+    }
+}
+
+template <Direction D>
+void check_v4(const StageContext& context, Burst& burst, uint8_t i, uint32_t seed) noexcept {
+    const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
+    IpHeader header;
+    if (const auto bad = check_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header))
+        return burst.drop(i, *bad);
+    const auto* ip = wire::overlay<wire::Ipv4>(packet);
+    burst.is_ipv6[i] = false;
+    burst.link_local_source[i] = false;
+    burst.ttl[i] = header.ttl;
+    burst.ip_length[i] = header.length;
+    burst.destination4[i] = ip->destination.host();
+    if constexpr (D == Direction::egress)
+        burst.flow_hash[i] =
+            flow_hash(seed, Ipv4Addr{ip->source.host()}, Ipv4Addr{burst.destination4[i]},
+                      header.protocol, header.ports);
+    // RFC 1812, 5.3.4: a packet that came as a link-layer broadcast is not forwarded.
+    if (wire::overlay<wire::Ethernet>(burst.frame[i])->destination.is_multicast())
+        return burst.drop(i, Drop::ip_multicast);
+    trim_padding(burst, i, header.length);
+    (void)context;
+}
+
+// Neighbour discovery to a group of the link (RFC 4861: solicitations and advertisements).
+bool is_neighbour_discovery(const uint8_t* packet, const IpHeader& header) noexcept {
+    if (header.protocol != wire::kProtoIcmpv6 || header.fragment ||
+        header.length < wire::kIpv6Header + sizeof(wire::Icmp) ||
+        wire::overlay<wire::Ipv6>(packet)->next_header != wire::kProtoIcmpv6)
+        return false;
+    const uint8_t type = packet[wire::kIpv6Header];
+    return type == wire::kIcmpv6NeighborSolicitation || type == wire::kIcmpv6NeighborAdvertisement;
+}
+
+template <Direction D>
+void check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t seed) noexcept {
+    const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
+    IpHeader header;
+    if (const auto bad = check_ipv6(packet, burst.frame_length[i] - burst.l3_offset[i], header))
+        return burst.drop(i, *bad);
+    const auto* ip = wire::overlay<wire::Ipv6>(packet);
+    const Ipv6Addr source = ip->source.host();
+    const Ipv6Addr destination = ip->destination.host();
+    burst.is_ipv6[i] = true;
+    burst.link_local_source[i] = source.is_link_local();
+    burst.ttl[i] = header.ttl;
+    burst.ip_length[i] = header.length;
+    if constexpr (D == Direction::egress)
+        burst.flow_hash[i] = flow_hash(seed, source, destination, header.protocol, header.ports);
+    if (destination.is_multicast() || destination == context.port.link_local) {
+        if (is_neighbour_discovery(packet, header))
+            return burst.punt(i, PuntReason::nd);
+        if (destination.is_multicast())
+            return burst.drop(i, Drop::ip_multicast);
+        return burst.punt(i, PuntReason::local);
+    }
+    if (wire::overlay<wire::Ethernet>(burst.frame[i])->destination.is_multicast())
+        return burst.drop(i, Drop::ip_multicast);
+    if (destination.is_link_local())
+        return burst.drop(i, Drop::ipv6_scope);
+    trim_padding(burst, i, header.length);
+}
+
+} // namespace
+
+template <Direction D> void parse(StageContext& context, Burst& burst) noexcept {
+    for (uint16_t k = 0; k < burst.live_count; ++k) {
+        const uint8_t i = burst.live[k];
+        rte_mbuf* packet = burst.packet[i];
+        if constexpr (D == Direction::egress) {
+            if (packet->nb_segs != 1) {
+                burst.drop(i, Drop::frame_segmented);
+                continue;
+            }
+            burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
+            burst.frame_length[i] = packet->pkt_len;
+            if (packet->pkt_len > context.port.max_frame) {
+                burst.drop(i, Drop::frame_oversized);
+                continue;
+            }
+        }
+        parse_one(context.port, burst, i);
+    }
+    burst.compact();
+}
+
+template <Direction D> void find_attachment(StageContext& context, Burst& burst) noexcept {
+    const VlanTable* table = D == Direction::egress
+                                 ? context.port.vlans.get()
+                                 : context.state.channels[context.port.channel.value].vlans.get();
+    for (uint16_t k = 0; k < burst.live_count; ++k) {
+        const uint8_t i = burst.live[k];
+        burst.attachment[i] = (*table)[burst.vlan[i]];
+        if (burst.attachment[i] == AttachmentId::kNone)
+            burst.drop(i, Drop::no_attachment);
+    }
+    burst.compact();
+}
+
+template <Direction D> void check_ip(StageContext& context, Burst& burst) noexcept {
+    auto& counters = D == Direction::egress ? context.counters.egress : context.counters.ingress;
+    for (uint16_t k = 0; k < burst.live_count; ++k) {
+        const uint8_t i = burst.live[k];
+        if (k + 4 < burst.live_count)
+            rte_prefetch0(burst.frame[burst.live[k + 4]]);
+        const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
+        const uint32_t seed = context.state.interconnects[attachment.interconnect.value].hash_seed;
+        if (burst.ether_type[i] == wire::kEtherTypeIpv4)
+            check_v4<D>(context, burst, i, seed);
+        else if (burst.ether_type[i] == wire::kEtherTypeIpv6)
+            check_v6<D>(context, burst, i, seed);
+        else if (burst.ether_type[i] == wire::kEtherTypeArp)
+            check_arp(burst, i);
+        else
+            burst.drop(i, Drop::ether_type_unsupported);
+        if (burst.verdict[i] == kInPipeline) {
+            counters[burst.attachment[i]].rx_packets.add(1);
+            counters[burst.attachment[i]].rx_bytes.add(burst.ip_length[i]);
+        }
+    }
+    burst.compact();
+}
+
+template void parse<Direction::egress>(StageContext&, Burst&) noexcept;
+template void parse<Direction::ingress>(StageContext&, Burst&) noexcept;
+template void find_attachment<Direction::egress>(StageContext&, Burst&) noexcept;
+template void find_attachment<Direction::ingress>(StageContext&, Burst&) noexcept;
+template void check_ip<Direction::egress>(StageContext&, Burst&) noexcept;
+template void check_ip<Direction::ingress>(StageContext&, Burst&) noexcept;
+
+} // namespace isthmus::dataplane

@@ -1,0 +1,78 @@
+#pragma once
+// The stages of the two pipelines, in the order in which a packet meets them. A stage takes a whole
+// burst, marks packets it is done with, and compacts the burst once. Workers only.
+
+#include "dataplane/burst.hpp"
+#include "dataplane/counters.hpp"
+#include "dataplane/forwarding_state.hpp"
+#include "dataplane/meter.hpp"
+#include "macsec/aead.hpp"
+
+#include <array>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace isthmus::dataplane {
+
+// egress: from the VPC to the other cloud. ingress: from a channel to the VPC.
+enum class Direction : uint8_t { egress, ingress };
+
+// The stages by name, for documentation and traces.
+inline constexpr std::array<std::string_view, 10> kEgressStages{
+    "parse",   "attachment", "ip_check", "meter",   "fib",
+    "channel", "ttl",        "mtu",      "rewrite", "protect"};
+inline constexpr std::array<std::string_view, 9> kIngressStages{
+    "validate", "parse", "attachment", "ip_check", "meter", "fib", "ttl", "mtu", "rewrite"};
+
+// Meter buckets, shared by all workers; one per attachment and direction.
+struct MeterBuckets {
+    std::vector<MeterBucket> egress;  // by AttachmentId
+    std::vector<MeterBucket> ingress; // by AttachmentId
+};
+// One worker's credits from them.
+struct MeterCredits {
+    std::vector<MeterCredit> egress;
+    std::vector<MeterCredit> ingress;
+};
+
+// What a stage needs beside the burst. Made once per burst.
+struct StageContext {
+    const ForwardingState& state;
+    const PortState& port; // where the burst came in
+    const macsec::Aead& aead;
+    WorkerCounters& counters; // the worker's own
+    MeterBuckets& buckets;
+    MeterCredits& credits; // the worker's own
+    uint64_t now_tsc = 0;
+    uint16_t worker = 0;
+};
+
+template <Direction D> void parse(StageContext& context, Burst& burst) noexcept;
+template <Direction D> void find_attachment(StageContext& context, Burst& burst) noexcept;
+template <Direction D> void check_ip(StageContext& context, Burst& burst) noexcept;
+template <Direction D> void meter(StageContext& context, Burst& burst) noexcept;
+template <Direction D> void look_up_route(StageContext& context, Burst& burst) noexcept;
+void choose_channel(StageContext& context, Burst& burst) noexcept; // egress
+void check_ttl(StageContext& context, Burst& burst) noexcept;
+template <Direction D> void check_mtu(StageContext& context, Burst& burst) noexcept;
+// Decrements TTL, writes the link header and, on egress, the VLAN tag of the feature.
+template <Direction D> void rewrite(StageContext& context, Burst& burst) noexcept;
+void protect_frames(StageContext& context, Burst& burst) noexcept;  // egress
+void validate_frames(StageContext& context, Burst& burst) noexcept; // ingress
+
+// The whole pipeline of a direction: every packet of the burst leaves it with a verdict, or in the
+// live list, ready to be sent on out_port.
+void run_egress(StageContext& context, Burst& burst) noexcept;
+void run_ingress(StageContext& context, Burst& burst) noexcept;
+
+// The next hop of a packet that was punted as unresolved.
+struct Hop {
+    control::LinkId link;
+    IpAddr address;
+};
+template <Direction D>
+[[nodiscard]] Hop unresolved_hop(const StageContext& context, const Burst& burst,
+                                 uint8_t i) noexcept;
+
+} // namespace isthmus::dataplane

@@ -1,0 +1,91 @@
+#pragma once
+// One poll-mode worker: receives bursts, runs the pipelines, sends. Everything it writes is its
+// own, except the shared meter buckets. It never allocates, locks, logs or waits; only an idle
+// worker in adaptive mode sleeps, for at most kMaxSleep.
+
+#include "control/config.hpp"
+#include "dataplane/burst.hpp"
+#include "dataplane/counters.hpp"
+#include "dataplane/forwarding_state.hpp"
+#include "dataplane/port.hpp"
+#include "dataplane/stages.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+struct rte_ring;
+struct rte_rcu_qsbr;
+
+namespace isthmus::dataplane {
+
+// A receive queue that this worker polls. Its transmit queue on every port has the worker's number.
+struct RxQueue {
+    PortId port;
+    uint16_t queue = 0;
+};
+
+struct WorkerSetup {
+    WorkerId id;
+    std::vector<RxQueue> rx;
+    std::vector<Port*> ports; // by PortId
+    const macsec::Aead* aead = nullptr;
+    MeterBuckets* buckets = nullptr;
+    const std::atomic<const ForwardingState*>* state = nullptr;
+    rte_rcu_qsbr* quiescence = nullptr; // the worker is registered under its id
+    rte_ring* punts = nullptr;          // to the control thread
+    rte_ring* injected = nullptr;       // from it
+    uint16_t max_attachments = 0;
+    uint16_t edges = 0, channels = 0;
+    uint64_t tsc_hz = 0;
+};
+
+class Worker {
+  public:
+    explicit Worker(WorkerSetup setup);
+
+    // One round over all queues; returns the number of packets received or taken from the control
+    // thread.
+    uint32_t poll_once() noexcept;
+    // Rounds until `stop` is set.
+    void run(control::PollMode mode, const std::atomic<bool>& stop) noexcept;
+
+    [[nodiscard]] const WorkerCounters& counters() const { return counters_; } // any thread
+
+  private:
+    // Packets on their way out of one port, with what is to be counted once they are sent.
+    struct TxBatch {
+        uint16_t count = 0;
+        PerPacket<rte_mbuf*> packet;
+        PerPacket<DirectionCounters*> account; // null: from the control thread
+        PerPacket<uint16_t> ip_length;
+    };
+
+    uint16_t receive(const ForwardingState& state, const RxQueue& queue, uint64_t now_tsc) noexcept;
+    uint16_t send_injected(const ForwardingState& state, uint64_t now_tsc) noexcept;
+    template <Direction D> void finish(const StageContext& context) noexcept;
+    template <Direction D> void forward_live(const StageContext& context) noexcept;
+    template <Direction D> void settle(const StageContext& context, uint8_t i) noexcept;
+    template <Direction D>
+    void fill_meta(const StageContext& context, uint8_t i, control::PuntReason reason,
+                   Notice notice) noexcept;
+    [[nodiscard]] bool hand_over(rte_mbuf* packet) noexcept;
+    [[nodiscard]] bool notice_allowed(uint64_t now_tsc) noexcept;
+    void enqueue(uint16_t port, rte_mbuf* packet, DirectionCounters* account,
+                 uint16_t ip_length) noexcept;
+    void flush(const ForwardingState& state) noexcept;
+    void flush_port(const ForwardingState& state, uint16_t port) noexcept;
+    void discard(rte_mbuf* packet) noexcept;
+
+    WorkerSetup setup_;
+    WorkerCounters counters_;
+    MeterCredits credits_;
+    Burst burst_;
+    std::vector<TxBatch> tx_;        // by PortId
+    std::vector<uint16_t> touched_;  // ports with packets in tx_
+    PerPacket<rte_mbuf*> discarded_; // freed in bulk
+    uint16_t discarded_count_ = 0;
+    uint64_t notice_earned_tsc_ = 0; // see notice_allowed
+};
+
+} // namespace isthmus::dataplane

@@ -74,6 +74,8 @@ struct AttachmentCounters {
 struct PortInfo {
     PortId id;
     MacAddr mac;
+    std::string driver;
+    bool enabled = true; // admin state
     bool link_up = false;
     uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // seen by workers
     uint64_t rx_missed = 0, rx_errors = 0, rx_nombuf = 0, tx_errors = 0; // lost in the device
@@ -102,7 +104,8 @@ struct Status {
 
 class ControlPlane {
   public:
-    ControlPlane(Config config, dataplane::Dataplane& dataplane);
+    // `memory` is what start_eal returned, for status.
+    ControlPlane(Config config, dataplane::Dataplane& dataplane, std::string memory = {});
     ~ControlPlane();
 
     [[nodiscard]] const Model& model() const;
@@ -128,6 +131,8 @@ class ControlPlane {
     [[nodiscard]] Result<void> remove_neighbour(LinkId link, const IpAddr& address);
     [[nodiscard]] std::vector<Neighbour> neighbours() const;
 
+    // A port that is not enabled is not polled and sends nothing.
+    [[nodiscard]] Result<void> set_port_enabled(PortId port, bool enabled);
     [[nodiscard]] Result<void> set_channel_admin(ChannelId channel, AdminState state);
 
     // Transmit: installs on every transmit SC of the channel; the first one starts to encode, later

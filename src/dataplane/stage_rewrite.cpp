@@ -70,9 +70,6 @@ void write_link(Burst& burst, uint8_t i, const MacAddr& destination, const MacAd
 
 template <Direction D>
 void rewrite_one(const StageContext& context, Burst& burst, uint8_t i) noexcept {
-    const Adjacency* hop = next_hop_of<D>(context, burst, i);
-    if (hop == nullptr || !hop->resolved)
-        return burst.punt(i, PuntReason::unresolved);
     const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
     uint16_t vlan = attachment.vpc_vlan;
     if constexpr (D == Direction::egress)
@@ -82,6 +79,9 @@ void rewrite_one(const StageContext& context, Burst& burst, uint8_t i) noexcept 
     const PortState& out = context.state.ports[burst.out_port[i]];
     if (!out.enabled)
         return burst.drop(i, Drop::port_down);
+    const Adjacency* hop = next_hop_of<D>(context, burst, i);
+    if (hop == nullptr || !hop->resolved)
+        return burst.punt(i, PuntReason::unresolved);
     if (rte_pktmbuf_headroom(burst.packet[i]) < wire::kVlanTagLength)
         return burst.drop(i, Drop::no_room);
     decrement_ttl(burst, i);

@@ -1,0 +1,133 @@
+#include "control/api_call.hpp"
+#include "control/render.hpp"
+
+namespace isthmus::control {
+namespace {
+
+HttpResponse port_reply(const Call& call) {
+    JsonWriter json;
+    write_port(json, call.config(), call.control.port_info(call.port));
+    return {200, json.take()};
+}
+
+HttpResponse traffic_reply(const Call& call, const sim::TrafficReport& report) {
+    JsonWriter json;
+    write_traffic(json, call.config().ports[call.port.value], report);
+    return {200, json.take()};
+}
+
+// The channel as it is after a change.
+Reply channel_reply(const Call& call, const Result<void>& changed, unsigned status = 200) {
+    if (!changed)
+        return changed.error();
+    JsonWriter json;
+    write_channel(json, call.config(), call.control.channel_info(call.channel));
+    return HttpResponse{status, json.take()};
+}
+
+macsec::CipherSuite suite_of(const Call& call) {
+    return call.config().channels[call.channel.value].cipher_suite;
+}
+
+} // namespace
+
+Reply get_ports(Call& call) {
+    const auto& ports = call.config().ports;
+    JsonWriter json;
+    json.begin_object().key("ports").begin_array();
+    for (std::size_t i = 0; i < ports.size(); ++i)
+        if (ports[i].edge == call.edge)
+            write_port(json, call.config(), call.control.port_info(PortId{i}));
+    json.end_array().end_object();
+    return HttpResponse{200, json.take()};
+}
+
+Reply patch_port(Call& call) {
+    const auto up = read_port_admin(call.body);
+    if (!up)
+        return up.error();
+    if (auto changed = call.control.set_port_enabled(call.port, *up); !changed)
+        return changed.error();
+    return port_reply(call);
+}
+
+Reply put_traffic(Call& call) {
+    const auto spec = read_traffic(call.body);
+    if (!spec)
+        return spec.error();
+    if (auto changed = call.control.set_traffic(call.port, *spec); !changed)
+        return changed.error();
+    return get_traffic(call);
+}
+
+Reply get_traffic(Call& call) {
+    const auto report = call.control.traffic(call.port);
+    if (!report)
+        return report.error();
+    return traffic_reply(call, *report);
+}
+
+Reply get_channels(Call& call) {
+    const auto& channels = call.config().channels;
+    JsonWriter json;
+    json.begin_object().key("channels").begin_array();
+    for (std::size_t i = 0; i < channels.size(); ++i)
+        if (channels[i].edge == call.edge)
+            write_channel(json, call.config(), call.control.channel_info(ChannelId{i}));
+    json.end_array().end_object();
+    return HttpResponse{200, json.take()};
+}
+
+Reply get_channel(Call& call) {
+    return channel_reply(call, {});
+}
+
+Reply patch_channel(Call& call) {
+    const auto state = read_channel_admin(call.body);
+    if (!state)
+        return state.error();
+    return channel_reply(call, call.control.set_channel_admin(call.channel, *state));
+}
+
+Reply post_tx_sa(Call& call) {
+    const auto sa = read_tx_sa(call.body, suite_of(call));
+    if (!sa)
+        return sa.error();
+    return channel_reply(call, call.control.add_tx_sa(call.channel, sa->an, sa->sak, sa->pn), 201);
+}
+
+Reply patch_tx_sas(Call& call) {
+    const auto an = read_encoding_an(call.body);
+    if (!an)
+        return an.error();
+    return channel_reply(call, call.control.set_encoding_an(call.channel, *an));
+}
+
+Reply delete_tx_sa(Call& call) {
+    return done(call.control.remove_tx_sa(call.channel, call.an));
+}
+
+Reply post_rx_sc(Call& call) {
+    const auto sci = read_rx_sc(call.body);
+    if (!sci)
+        return sci.error();
+    return channel_reply(call, call.control.add_rx_sc(call.channel, *sci), 201);
+}
+
+Reply delete_rx_sc(Call& call) {
+    return done(call.control.remove_rx_sc(call.channel, call.sci));
+}
+
+Reply post_rx_sa(Call& call) {
+    const auto sa = read_rx_sa(call.body, suite_of(call));
+    if (!sa)
+        return sa.error();
+    return channel_reply(
+        call, call.control.add_rx_sa(call.channel, call.sci, sa->an, sa->sak, sa->pn), 201);
+}
+
+Reply delete_rx_sa(Call& call) {
+    return done(call.control.remove_rx_sa(call.channel, call.sci, call.an));
+}
+
+} // namespace isthmus::control

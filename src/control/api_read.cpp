@@ -1,0 +1,90 @@
+#include "control/api_call.hpp"
+#include "control/render.hpp"
+#include "isthmus/clock.hpp"
+
+namespace isthmus::control {
+
+Reply get_status(Call& call) {
+    JsonWriter json;
+    write_status(json, call.config(), call.control.status());
+    return HttpResponse{200, json.take()};
+}
+
+Reply get_edges(Call& call) {
+    JsonWriter json;
+    json.begin_object().key("edges").begin_array();
+    for (const auto& edge : call.config().edges)
+        write_edge(json, edge);
+    json.end_array().end_object();
+    return HttpResponse{200, json.take()};
+}
+
+Reply get_counters(Call& call) {
+    const Config& config = call.config();
+    JsonWriter json;
+    json.begin_object().key("accounting").begin_array();
+    for (std::size_t i = 0; i < config.edges.size(); ++i)
+        write_accounting(json, config, call.control.accounting(EdgeId{i}));
+    json.end_array().key("attachments").begin_array();
+    for (const auto& [id, attachment] : call.model().attachments) {
+        json.begin_object()
+            .member("edge", config.edges[attachment.edge.value].name)
+            .member("name", attachment.name);
+        write_directions(json, call.control.attachment_counters(id));
+        json.end_object();
+    }
+    json.end_array().key("channels").begin_array();
+    for (std::size_t i = 0; i < config.channels.size(); ++i)
+        write_channel(json, config, call.control.channel_info(ChannelId{i}));
+    json.end_array().key("ports").begin_array();
+    for (std::size_t i = 0; i < config.ports.size(); ++i)
+        write_port(json, config, call.control.port_info(PortId{i}));
+    json.end_array().end_object();
+    return HttpResponse{200, json.take()};
+}
+
+Reply get_drops(Call& call) {
+    const auto& edges = call.config().edges;
+    std::vector<EdgeAccounting> accounting;
+    for (std::size_t i = 0; i < edges.size(); ++i)
+        accounting.push_back(call.control.accounting(EdgeId{i}));
+    JsonWriter json;
+    json.begin_object().key("drops").begin_array();
+    for (std::size_t reason = 0; reason < kDropCount; ++reason) {
+        json.begin_object()
+            .member("reason", kDropReasons[reason].name)
+            .member("stage", kDropReasons[reason].stage)
+            .member("help", kDropReasons[reason].help);
+        json.key("packets").begin_object();
+        for (std::size_t i = 0; i < edges.size(); ++i)
+            json.member(edges[i].name, accounting[i].drops[reason]);
+        json.end_object().end_object();
+    }
+    json.end_array().end_object();
+    return HttpResponse{200, json.take()};
+}
+
+Reply get_interconnects(Call& call) {
+    const auto& all = call.config().interconnects;
+    JsonWriter json;
+    json.begin_object().key("interconnects").begin_array();
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (all[i].edge == call.edge)
+            write_interconnect(json, call.config(), InterconnectId{i});
+    json.end_array().end_object();
+    return HttpResponse{200, json.take()};
+}
+
+Reply get_neighbours(Call& call) {
+    JsonWriter json;
+    json.begin_object().key("neighbours").begin_array();
+    for (const auto& neighbour : call.control.neighbours()) {
+        const auto owner = call.model().attachments.find(neighbour.link.attachment);
+        if (owner != call.model().attachments.end() && owner->second.edge == call.edge)
+            write_neighbour(json, call.model(), neighbour, monotonic_ns());
+    }
+    json.end_array().end_object();
+    return HttpResponse{200, json.take()};
+}
+
+} // namespace isthmus::control

@@ -1,0 +1,187 @@
+#pragma once
+// The options of the configuration file: one row per key with its type, range and what an error
+// says was expected. Defaults are those of the structs in config.hpp. Included by config.cpp alone.
+
+#include "control/config.hpp"
+#include "control/config_reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+namespace isthmus::control {
+
+// A MACsec packet of this size with SecTAG, ICV, VLAN tag, Ethernet header and headroom still fits
+// one packet buffer of 2 KiB.
+inline constexpr int64_t kMaxPortMtu = 1900;
+inline constexpr int64_t kMinPortMtu = 1280; // RFC 8200, section 5
+inline constexpr unsigned kMaxCore = 1023;
+inline constexpr std::size_t kMaxSocketPath = 107; // sun_path without its terminating zero
+inline constexpr std::string_view kWire = "wire:";
+inline constexpr std::string_view kGenerator = "generator";
+
+// What a table says before names are resolved. The empty text: the key is absent.
+struct EdgeTable : EdgeConfig {};
+struct PortTable : PortConfig {
+    std::string edge_name;
+};
+struct InterconnectTable : InterconnectConfig {
+    std::string edge_name;
+};
+struct ChannelTable : ChannelConfig {
+    std::string edge_name, interconnect_name, port_name;
+};
+
+inline bool is_name(std::string_view text) {
+    return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
+        return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+               c == '_' || c == '.' || c == '-';
+    });
+}
+
+inline bool read_core(unsigned& core, const toml::node& node) {
+    const auto* value = node.as_integer();
+    if (!value || value->get() < 0 || value->get() > kMaxCore)
+        return false;
+    core = static_cast<unsigned>(value->get());
+    return true;
+}
+
+template <class T, auto Member> constexpr Special<T> name_in() {
+    return {"1 to 63 of A-Z a-z 0-9 _ . -", [](T& out, const toml::node& node) {
+                const auto* text = node.as_string();
+                if (!text || !is_name(text->get()))
+                    return false;
+                out.*Member = text->get();
+                return true;
+            }};
+}
+
+template <class T, auto Member> constexpr Special<T> text_in(std::string_view expected) {
+    return {expected, [](T& out, const toml::node& node) {
+                const auto* text = node.as_string();
+                if (!text || text->get().empty() || text->get().size() > 255)
+                    return false;
+                out.*Member = text->get();
+                return true;
+            }};
+}
+
+inline bool read_socket(Config& out, const toml::node& node) {
+    const auto* text = node.as_string();
+    if (!text || text->get().empty() || text->get().size() > kMaxSocketPath)
+        return false;
+    out.socket_path = text->get();
+    return true;
+}
+
+inline bool read_worker_cores(Config& out, const toml::node& node) {
+    const auto* cores = node.as_array();
+    if (!cores || cores->size() != 1)
+        return false;
+    return read_core(out.worker_cores.emplace_back(), *cores->get(0));
+}
+
+inline bool read_poll(Config& out, const toml::node& node) {
+    const auto text = node.value<std::string_view>();
+    out.poll = text == "adaptive" ? PollMode::adaptive : PollMode::busy;
+    return text == "adaptive" || text == "busy";
+}
+
+inline bool read_mac(PortTable& out, const toml::node& node) {
+    const auto mac = parse_mac(node.value_or(std::string_view{}));
+    if (!mac || mac->is_multicast() || mac->is_zero())
+        return false;
+    out.mac = *mac;
+    return true;
+}
+
+inline bool read_admin_state(PortTable& out, const toml::node& node) {
+    const auto text = node.value<std::string_view>();
+    out.enabled = text == "up";
+    return text == "up" || text == "down";
+}
+
+inline bool read_device(PortTable& out, const toml::node& node) {
+    const auto* text = node.as_string();
+    if (!text || text->get().empty() || text->get().size() > 255)
+        return false;
+    out.device = text->get();
+    return !out.device.starts_with(kWire) ||
+           is_name(std::string_view(out.device).substr(kWire.size()));
+}
+
+inline bool read_cipher_suite(ChannelTable& out, const toml::node& node) {
+    const auto suite = macsec::suite_from_name(node.value_or(std::string_view{}));
+    if (suite)
+        out.cipher_suite = *suite;
+    return suite.has_value();
+}
+
+// Tables of tables are read apart; here they only have to be known.
+inline bool read_tables(Config&, const toml::node& node) {
+    return node.is_array_of_tables();
+}
+
+inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
+    {"socket", Need::optional, Special<Config>{"a path of 1..107 octets", read_socket}},
+    {"worker_cores", Need::optional,
+     Special<Config>{"a list of one core, 0..1023", read_worker_cores}, 0, 0,
+     "several workers are not supported yet"},
+    {"main_core", Need::optional,
+     Special<Config>{"a core, 0..1023",
+                     [](Config& out, const toml::node& node) {
+                         return read_core(out.main_core.emplace(), node);
+                     }}},
+    {"poll", Need::optional, Special<Config>{"'busy' or 'adaptive'", read_poll}},
+    {"macsec_engine", Need::optional,
+     text_in<Config, &Config::macsec_engine>("'auto' or the name of an engine")},
+    {"memory_mb", Need::optional, &Config::memory_mb, 64, 65536},
+    {"packet_buffers", Need::optional, &Config::packet_buffers, 2048, 1048576},
+    {"max_attachments", Need::optional, &Config::max_attachments, 1, 16384},
+    {"allow_plaintext", Need::optional, &Config::allow_plaintext},
+    {"edge", Need::required, Special<Config>{"one or more [[edge]] tables", read_tables}},
+    {"port", Need::optional, Special<Config>{"[[port]] tables", read_tables}},
+    {"interconnect", Need::optional, Special<Config>{"[[interconnect]] tables", read_tables}},
+    {"channel", Need::optional, Special<Config>{"[[channel]] tables", read_tables}},
+});
+
+inline constexpr auto kEdgeOptions = std::to_array<Option<EdgeTable>>({
+    {"name", Need::required, name_in<EdgeTable, &EdgeTable::name>()},
+    {"provider", Need::optional, text_in<EdgeTable, &EdgeTable::provider>("1 to 255 octets")},
+});
+
+inline constexpr auto kPortOptions = std::to_array<Option<PortTable>>({
+    {"name", Need::required, name_in<PortTable, &PortTable::name>()},
+    {"edge", Need::optional, name_in<PortTable, &PortTable::edge_name>()},
+    {"device", Need::required,
+     Special<PortTable>{"a PCI address, a DPDK device, 'wire:NAME' or 'generator'", read_device}},
+    {"mac", Need::optional,
+     Special<PortTable>{"a unicast MAC address like 02:00:00:00:00:01", read_mac}},
+    {"mtu", Need::optional, &PortTable::mtu, kMinPortMtu, kMaxPortMtu,
+     "jumbo frames are not supported yet: a packet and its MACsec overhead must fit one buffer of "
+     "2 KiB"},
+    {"admin_state", Need::optional, Special<PortTable>{"'up' or 'down'", read_admin_state}},
+});
+
+inline constexpr auto kInterconnectOptions = std::to_array<Option<InterconnectTable>>({
+    {"name", Need::required, name_in<InterconnectTable, &InterconnectTable::name>()},
+    {"edge", Need::optional, name_in<InterconnectTable, &InterconnectTable::edge_name>()},
+    {"peer", Need::optional,
+     text_in<InterconnectTable, &InterconnectTable::peer>("1 to 255 octets")},
+});
+
+inline constexpr auto kChannelOptions = std::to_array<Option<ChannelTable>>({
+    {"name", Need::required, name_in<ChannelTable, &ChannelTable::name>()},
+    {"edge", Need::optional, name_in<ChannelTable, &ChannelTable::edge_name>()},
+    {"interconnect", Need::optional, name_in<ChannelTable, &ChannelTable::interconnect_name>()},
+    {"port", Need::required, name_in<ChannelTable, &ChannelTable::port_name>()},
+    {"cipher_suite", Need::optional,
+     Special<ChannelTable>{"'GCM-AES-128' or 'GCM-AES-256'", read_cipher_suite}},
+    {"protect", Need::optional, &ChannelTable::protect},
+    {"replay_protect", Need::optional, &ChannelTable::replay_protect},
+    {"replay_window", Need::optional, &ChannelTable::replay_window, 0, 0xffffffff},
+});
+
+} // namespace isthmus::control

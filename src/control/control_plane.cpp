@@ -1,0 +1,204 @@
+#include "control/control_plane_state.hpp"
+
+namespace isthmus::control {
+namespace {
+
+constexpr uint64_t kTickNs = 100'000'000;
+constexpr unsigned kPuntsPerPoll = 512;
+
+} // namespace
+
+ControlPlane::ControlPlane(Config config, dataplane::Dataplane& dataplane, std::string memory)
+    : state_(std::make_unique<State>(std::move(config), dataplane)) {
+    state_->memory = std::move(memory);
+    (void)state_->publish_now();
+}
+
+ControlPlane::~ControlPlane() = default;
+
+const Model& ControlPlane::model() const {
+    return state_->model;
+}
+
+Result<AttachmentId> ControlPlane::add_attachment(Attachment spec) {
+    if (auto good = check_attachment(state_->model, spec, std::nullopt); !good)
+        return good.error();
+    uint16_t slot = 0;
+    while (state_->model.attachments.contains(AttachmentId(slot)))
+        ++slot;
+    if (slot >= state_->model.config.max_attachments)
+        return Error{ErrorCode::conflict,
+                     fmt::format("attachment {}: all {} places are taken (max_attachments)",
+                                 spec.name, state_->model.config.max_attachments),
+                     "name", spec.name, std::to_string(state_->model.config.max_attachments)};
+    const AttachmentId id(slot);
+    state_->baseline[slot] = state_->raw_counters(id);
+    state_->slot_edge[slot] = spec.edge;
+    state_->model.attachments.emplace(id, std::move(spec));
+    if (auto good = state_->apply(id); !good)
+        return good.error();
+    return id;
+}
+
+Result<void> ControlPlane::replace_attachment(AttachmentId id, Attachment spec) {
+    return state_->change(id, [&](Attachment& attachment) {
+        spec.name = attachment.name;
+        spec.edge = attachment.edge;
+        attachment = std::move(spec);
+    });
+}
+
+Result<void> ControlPlane::remove_attachment(AttachmentId id) {
+    if (state_->model.attachments.erase(id) == 0)
+        return no_such("attachment", std::to_string(id.value));
+    return state_->apply(id);
+}
+
+Result<void> ControlPlane::set_feature(AttachmentId id, ChannelId channel, const Feature& feature) {
+    return state_->change(id,
+                          [&](Attachment& attachment) { attachment.features[channel] = feature; });
+}
+
+Result<void> ControlPlane::remove_feature(AttachmentId id, ChannelId channel) {
+    auto found = state_->find(id);
+    if (!found)
+        return found.error();
+    if (!(*found)->features.contains(channel))
+        return no_such("feature", state_->model.config.channels[channel.value].name);
+    return state_->change(id, [&](Attachment& attachment) {
+        attachment.features.erase(channel);
+        std::erase_if(attachment.static_neighbours,
+                      [&](const auto& entry) { return entry.first.first == channel; });
+    });
+}
+
+Result<void> ControlPlane::change_routes(AttachmentId id, const RouteChange& change) {
+    auto found = state_->find(id);
+    if (!found)
+        return found.error();
+    Attachment& attachment = **found;
+    for (const IpPrefix& prefix : change.remove)
+        if (!attachment.routes.contains(prefix))
+            return no_such("route", to_string(prefix));
+    for (const auto& [prefix, route] : change.add)
+        if (auto good = check_route(attachment, prefix, route); !good)
+            return good;
+    for (const IpPrefix& prefix : change.remove)
+        attachment.routes.erase(prefix);
+    for (const auto& [prefix, route] : change.add)
+        attachment.routes.insert_or_assign(prefix, route);
+    return state_->apply(id);
+}
+
+Result<void> ControlPlane::set_limits(AttachmentId id, std::optional<std::optional<Limit>> egress,
+                                      std::optional<std::optional<Limit>> ingress) {
+    return state_->change(id, [&](Attachment& attachment) {
+        if (egress)
+            attachment.egress_limit = *egress;
+        if (ingress)
+            attachment.ingress_limit = *ingress;
+    });
+}
+
+Result<void> ControlPlane::set_static_neighbour(LinkId link, const IpAddr& address, MacAddr mac) {
+    return state_->change(link.attachment, [&](Attachment& attachment) {
+        attachment.static_neighbours[{link.channel, address}] = mac;
+    });
+}
+
+Result<void> ControlPlane::remove_neighbour(LinkId link, const IpAddr& address) {
+    auto found = state_->find(link.attachment);
+    if (!found)
+        return found.error();
+    if ((*found)->static_neighbours.erase({link.channel, address}) == 0 &&
+        !state_->host.forget(link, address))
+        return no_such("neighbour", to_string(address));
+    return state_->apply(link.attachment);
+}
+
+std::vector<Neighbour> ControlPlane::neighbours() const {
+    return state_->host.neighbours();
+}
+
+Result<void> ControlPlane::set_port_enabled(PortId port, bool enabled) {
+    state_->model.port_enabled[port.value] = enabled;
+    return state_->apply();
+}
+
+Result<void> ControlPlane::set_channel_admin(ChannelId channel, AdminState admin) {
+    state_->model.channel_admin[channel.value] = admin;
+    return state_->apply();
+}
+
+Result<void> ControlPlane::add_tx_sa(ChannelId channel, uint8_t an, std::span<const uint8_t> sak,
+                                     uint64_t next_pn) {
+    return state_->change_keys(channel,
+                               [&](ChannelSecy& secy) { return secy.add_tx_sa(an, sak, next_pn); });
+}
+
+Result<void> ControlPlane::remove_tx_sa(ChannelId channel, uint8_t an) {
+    return state_->change_keys(channel, [&](ChannelSecy& secy) { return secy.remove_tx_sa(an); });
+}
+
+Result<void> ControlPlane::set_encoding_an(ChannelId channel, uint8_t an) {
+    return state_->change_keys(channel,
+                               [&](ChannelSecy& secy) { return secy.set_encoding_an(an); });
+}
+
+Result<void> ControlPlane::add_rx_sc(ChannelId channel, macsec::Sci sci) {
+    return state_->change_keys(channel, [&](ChannelSecy& secy) { return secy.add_rx_sc(sci); });
+}
+
+Result<void> ControlPlane::remove_rx_sc(ChannelId channel, macsec::Sci sci) {
+    return state_->change_keys(channel, [&](ChannelSecy& secy) { return secy.remove_rx_sc(sci); });
+}
+
+Result<void> ControlPlane::add_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an,
+                                     std::span<const uint8_t> sak, uint64_t lowest_pn) {
+    return state_->change_keys(
+        channel, [&](ChannelSecy& secy) { return secy.add_rx_sa(sci, an, sak, lowest_pn); });
+}
+
+Result<void> ControlPlane::remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an) {
+    return state_->change_keys(channel,
+                               [&](ChannelSecy& secy) { return secy.remove_rx_sa(sci, an); });
+}
+
+Result<void> ControlPlane::set_traffic(PortId port, const sim::TrafficSpec& spec) {
+    auto generator = state_->generator(port);
+    if (!generator)
+        return generator.error();
+    return (*generator)->set_traffic(spec);
+}
+
+Result<sim::TrafficReport> ControlPlane::traffic(PortId port) const {
+    auto generator = state_->generator(port);
+    if (!generator)
+        return generator.error();
+    return (*generator)->report();
+}
+
+void ControlPlane::poll(uint64_t now_ns) {
+    State& s = *state_;
+    s.dataplane.receive_punts([&](const Punt& punt) { s.host.receive(punt, now_ns); },
+                              kPuntsPerPoll);
+    bool changed = false;
+    if (now_ns >= s.next_tick_ns) {
+        s.next_tick_ns = now_ns + kTickNs;
+        s.host.tick(now_ns);
+        for (std::size_t p = 0; p < s.ports.size(); ++p) {
+            const bool up = s.dataplane.port(PortId(p)).link_up();
+            changed = changed || up != s.ports[p].link_up;
+            s.ports[p].link_up = up;
+        }
+    }
+    if (s.host.take_changed()) {
+        s.cache.clear();
+        changed = true;
+    }
+    if (changed)
+        (void)s.publish_now();
+    s.dataplane.reclaim();
+}
+
+} // namespace isthmus::control

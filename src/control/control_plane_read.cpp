@@ -1,0 +1,119 @@
+// What ControlPlane tells: counters summed over workers, states, accounting.
+
+#include "control/control_plane_state.hpp"
+
+namespace isthmus::control {
+
+ChannelInfo ControlPlane::channel_info(ChannelId channel) const {
+    const State& s = *state_;
+    ChannelInfo info;
+    info.id = channel;
+    info.admin_state = s.model.channel_admin[channel.value];
+    info.link_up = s.ports[s.model.config.channels[channel.value].port.value].link_up;
+    info.reason = unusable_reason(s.model, channel, info.link_up, *s.secys[channel.value]);
+    info.usable = info.reason.empty();
+    for (uint16_t w = 0; w < s.dataplane.worker_count(); ++w) {
+        const auto& secy = s.dataplane.counters(WorkerId(w)).secys[channel.value];
+        info.in_pkts_no_tag += secy.in_pkts_no_tag.get();
+        info.in_pkts_bad_tag += secy.in_pkts_bad_tag.get();
+        info.in_pkts_no_sci += secy.in_pkts_no_sci.get();
+        info.in_pkts_untagged += secy.in_pkts_untagged.get();
+        info.out_pkts_untagged += secy.out_pkts_untagged.get();
+    }
+    s.secys[channel.value]->describe(info);
+    return info;
+}
+
+AttachmentCounters ControlPlane::attachment_counters(AttachmentId id) const {
+    AttachmentCounters now = state_->raw_counters(id);
+    const AttachmentCounters& before = state_->baseline[id.value];
+    const auto subtract = [](DirectionCounters& from, const DirectionCounters& what) {
+        from.rx_packets -= what.rx_packets;
+        from.rx_bytes -= what.rx_bytes;
+        from.tx_packets -= what.tx_packets;
+        from.tx_bytes -= what.tx_bytes;
+        from.meter_drop_packets -= what.meter_drop_packets;
+        from.meter_drop_bytes -= what.meter_drop_bytes;
+    };
+    subtract(now.egress, before.egress);
+    subtract(now.ingress, before.ingress);
+    return now;
+}
+
+PortInfo ControlPlane::port_info(PortId id) const {
+    const State& s = *state_;
+    dataplane::Port& port = s.dataplane.port(id);
+    PortInfo info;
+    info.id = id;
+    info.mac = s.ports[id.value].mac;
+    info.driver = port.driver();
+    info.enabled = s.model.port_enabled[id.value];
+    info.link_up = s.ports[id.value].link_up;
+    for (uint16_t w = 0; w < s.dataplane.worker_count(); ++w) {
+        const auto& counters = s.dataplane.counters(WorkerId(w)).ports[id.value];
+        info.rx_packets += counters.rx_packets.get();
+        info.rx_bytes += counters.rx_bytes.get();
+        info.tx_packets += counters.tx_packets.get();
+        info.tx_bytes += counters.tx_bytes.get();
+    }
+    const auto losses = port.losses();
+    info.rx_missed = losses.rx_missed;
+    info.rx_errors = losses.rx_errors;
+    info.rx_nombuf = losses.rx_nombuf;
+    info.tx_errors = losses.tx_errors;
+    return info;
+}
+
+int64_t EdgeAccounting::unaccounted() const {
+    int64_t left = static_cast<int64_t>(rx + originated - tx);
+    for (const uint64_t packets : drops)
+        left -= static_cast<int64_t>(packets);
+    for (std::size_t reason = 0; reason < punted.size(); ++reason)
+        if (reason != static_cast<std::size_t>(PuntReason::notice))
+            left -= static_cast<int64_t>(punted[reason]);
+    return left;
+}
+
+EdgeAccounting ControlPlane::accounting(EdgeId edge) const {
+    const State& s = *state_;
+    EdgeAccounting sum;
+    sum.id = edge;
+    for (uint16_t w = 0; w < s.dataplane.worker_count(); ++w) {
+        const auto& counters = s.dataplane.counters(WorkerId(w)).edges[edge.value];
+        sum.rx += counters.rx.get();
+        sum.tx += counters.tx.get();
+        sum.originated += counters.originated.get();
+        for (std::size_t reason = 0; reason < kDropCount; ++reason)
+            sum.drops[reason] += counters.drops[reason].get();
+        for (std::size_t reason = 0; reason < kPuntReasonCount; ++reason)
+            sum.punted[reason] += counters.punted[reason].get();
+    }
+    // Workers count a packet without neighbour as punted; one that then waited in vain is a drop.
+    const uint64_t held = s.held_dropped[edge.value];
+    sum.drops[static_cast<std::size_t>(Drop::neighbour_unresolved)] += held;
+    sum.punted[static_cast<std::size_t>(PuntReason::unresolved)] -= held;
+    for (std::size_t p = 0; p < s.ports.size(); ++p) {
+        if (s.model.config.ports[p].edge != edge)
+            continue;
+        const auto losses = s.dataplane.port(PortId(p)).losses();
+        sum.device_rx_lost += losses.rx_missed + losses.rx_errors + losses.rx_nombuf;
+        sum.device_tx_lost += losses.tx_errors;
+    }
+    return sum;
+}
+
+Status ControlPlane::status() const {
+    Status status;
+    status.version = ISTHMUS_VERSION;
+    status.memory = state_->memory;
+    status.uptime_ns = monotonic_ns() - state_->started_ns;
+    status.generation = state_->generation;
+    status.macsec_engine = state_->dataplane.aead().name();
+    status.worker_cores = state_->model.config.worker_cores;
+    status.packet_buffers = state_->model.config.packet_buffers;
+    status.packet_buffers_free = state_->dataplane.free_buffers();
+    status.host = state_->host.counters();
+    return status;
+}
+
+} // namespace isthmus::control

@@ -1,0 +1,149 @@
+#include "control/ctl/client.hpp"
+
+#include "control/url.hpp"
+
+#include <curl/curl.h>
+
+#include <cstdio>
+#include <utility>
+
+namespace isthmus::ctl {
+namespace {
+
+constexpr long kConnectSeconds = 5;
+// A change of a million routes takes seconds.
+constexpr long kReplySeconds = 120;
+
+std::size_t append_reply(char* data, std::size_t size, std::size_t count, void* out) {
+    static_cast<std::string*>(out)->append(data, size * count);
+    return size * count;
+}
+
+Error failure(std::string message) {
+    return {ErrorCode::unavailable, std::move(message)};
+}
+
+// The daemon's own words, if there are any.
+std::string refusal_of(const JsonValue* reply, long status) {
+    const JsonValue* error = reply ? reply->find("error") : nullptr;
+    const JsonValue* message = error ? error->find("message") : nullptr;
+    if (const auto* text = message ? message->as<WipedString>() : nullptr)
+        return std::string(*text);
+    return "the daemon replied with HTTP status " + std::to_string(status);
+}
+
+} // namespace
+
+struct Client::Handle {
+    CURL* curl = curl_easy_init();
+    curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");
+
+    ~Handle() {
+        curl_slist_free_all(headers);
+        curl_easy_cleanup(curl);
+    }
+
+    [[nodiscard]] CURLcode send(const char* verb, const std::string& url, std::string_view body,
+                                std::string& reply, long& status) const {
+        curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+        if (body.empty()) {
+            curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, nullptr);
+        } else {
+            // Not copied: it may hold a SAK.
+            curl_easy_setopt(curl, CURLOPT_POST, 1L);
+            curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data());
+            curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                             static_cast<curl_off_t>(body.size()));
+            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+        }
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, verb);
+        curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_reply);
+        curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
+        const CURLcode code = curl_easy_perform(curl);
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        return code;
+    }
+};
+
+std::string api_path(std::initializer_list<std::string_view> segments) {
+    std::string path = "/v1";
+    for (const auto segment : segments)
+        path.append("/").append(control::percent_encode(segment));
+    return path;
+}
+
+Client::Client(std::string socket_path)
+    : socket_path_(std::move(socket_path)), handle_(std::make_unique<Handle>()) {
+    CURL* curl = handle_->curl;
+    curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path_.c_str());
+    curl_easy_setopt(curl, CURLOPT_PROXY, ""); // whatever the environment says
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, kReplySeconds);
+}
+
+Client::~Client() = default;
+
+Result<JsonValue> Client::call(const char* verb, const std::string& path, std::string_view body) {
+    raw_.clear();
+    long status = 0;
+    const CURLcode code = handle_->send(verb, "http://isthmus" + path, body, raw_, status);
+    if (code != CURLE_OK && status < 300)
+        return failure("cannot reach isthmusd at " + socket_path_ + ": " +
+                       curl_easy_strerror(code));
+    auto reply = raw_.empty() ? Result<JsonValue>(JsonValue{}) : control::parse_json(raw_);
+    refused_ = refused_ || status >= 300;
+    if (status >= 300)
+        return failure(refusal_of(reply ? &*reply : nullptr, status));
+    if (!reply)
+        return failure("the reply of " + socket_path_ + " is not JSON: no isthmusd?");
+    return reply;
+}
+
+Result<std::string> Context::chosen_edge() {
+    if (!edge.empty())
+        return edge;
+    const auto reply = client.get("/v1/edges");
+    if (!reply)
+        return reply.error();
+    const JsonValue* edges = reply->find("edges");
+    std::string names;
+    std::string last;
+    std::size_t count = 0;
+    if (const auto* list = edges ? edges->as<JsonArray>() : nullptr)
+        for (const auto& item : *list)
+            if (const JsonValue* name = item.find("name")) {
+                last = name->text();
+                names.append(count++ == 0 ? "" : ", ").append(last);
+            }
+    if (count != 1)
+        return failure("this daemon has the edges " + names + ": choose one with --edge");
+    edge = last;
+    return edge;
+}
+
+Result<std::string> Context::edge_path(std::initializer_list<std::string_view> segments) {
+    const auto chosen = chosen_edge();
+    if (!chosen)
+        return chosen;
+    std::string path = api_path({"edges", *chosen});
+    for (const auto segment : segments)
+        path.append("/").append(control::percent_encode(segment));
+    return path;
+}
+
+Result<void> Context::change(const char* verb, const std::string& path, std::string_view body) {
+    const auto reply = client.call(verb, path, body);
+    if (!reply)
+        return reply.error();
+    if (json && !client.raw().empty())
+        print_raw();
+    return {};
+}
+
+void Context::print_raw() const {
+    std::puts(client.raw().c_str());
+}
+
+} // namespace isthmus::ctl

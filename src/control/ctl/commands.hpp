@@ -1,0 +1,91 @@
+#pragma once
+// The commands of isthmusctl, after their arguments are read. Each prints its output and returns
+// why it failed, if it did.
+
+#include "control/ctl/client.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace isthmus::ctl {
+
+using Outcome = Result<void>;
+
+// show.cpp
+Outcome show_status(Context& context);
+Outcome show_edges(Context& context);
+Outcome show_counters(Context& context);
+Outcome show_drops(Context& context, bool all);
+Outcome show_neighbours(Context& context);
+Outcome show_interconnects(Context& context);
+Outcome show_channels(Context& context);
+Outcome show_ports(Context& context);
+
+// attachments.cpp
+struct AttachmentArguments {
+    std::string name, port, interconnect;
+    std::optional<uint32_t> vlan, mtu;
+    std::vector<std::string> addresses;
+    std::string egress_limit, ingress_limit; // rates; empty: none
+};
+Outcome add_attachment(Context& context, const AttachmentArguments& arguments);
+Outcome put_attachment(Context& context, const std::string& name, const std::string& file);
+Outcome show_attachments(Context& context);
+Outcome show_attachment(Context& context, const std::string& name);
+Outcome delete_attachment(Context& context, const std::string& name);
+
+struct FeatureArguments {
+    std::string attachment, channel;
+    uint32_t vlan = 0;
+    std::optional<uint32_t> mtu;
+    std::vector<std::string> addresses, peers;
+};
+Outcome set_feature(Context& context, const FeatureArguments& arguments);
+Outcome delete_feature(Context& context, const std::string& attachment, const std::string& channel);
+
+struct LimitArguments {
+    std::string attachment;
+    std::string egress, ingress; // a rate or "none"; empty: leave
+    std::optional<uint32_t> burst_us;
+};
+Outcome set_limits(Context& context, const LimitArguments& arguments);
+Outcome show_limits(Context& context, const std::string& attachment);
+
+// routes.cpp. `via` is "channels", "blackhole" or the address of a next hop in the VPC.
+Outcome add_route(Context& context, const std::string& attachment, const std::string& prefix,
+                  const std::string& via);
+Outcome set_route(Context& context, const std::string& attachment, const std::string& prefix,
+                  const std::string& via);
+Outcome delete_route(Context& context, const std::string& attachment, const std::string& prefix);
+Outcome show_routes(Context& context, const std::string& attachment);
+Outcome load_routes(Context& context, const std::string& attachment, const std::string& file);
+
+// channels.cpp
+Outcome show_channel(Context& context, const std::string& channel);
+Outcome set_channel(Context& context, const std::string& channel, const std::string& state);
+Outcome set_port(Context& context, const std::string& port, const std::string& state);
+
+struct SaArguments {
+    std::string channel, sci, key_file;
+    std::optional<uint32_t> an;
+    std::optional<uint64_t> pn;
+};
+Outcome add_tx_sa(Context& context, const SaArguments& arguments);
+Outcome encode_with(Context& context, const SaArguments& arguments);
+Outcome delete_tx_sa(Context& context, const SaArguments& arguments);
+Outcome add_rx_sa(Context& context, const SaArguments& arguments);
+Outcome delete_rx_sa(Context& context, const SaArguments& arguments); // no AN: the whole SC
+Outcome show_sas(Context& context, const std::string& channel);
+
+struct NeighbourArguments {
+    std::string attachment, address, mac, channel;
+};
+Outcome add_neighbour(Context& context, const NeighbourArguments& arguments);
+Outcome delete_neighbour(Context& context, const NeighbourArguments& arguments);
+
+Outcome set_traffic(Context& context, const std::string& port, const std::string& file);
+Outcome show_traffic(Context& context, const std::string& port);
+
+} // namespace isthmus::ctl

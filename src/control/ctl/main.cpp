@@ -1,0 +1,299 @@
+// isthmusctl: the command line of the control API. The one place that sees CLI11.
+
+#include "control/ctl/commands.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <functional>
+#include <list>
+
+namespace isthmus::ctl {
+namespace {
+
+enum Exit : int { kDone = 0, kRefused = 1, kFailed = 2 };
+
+// The options of all commands, and the command that was given. Arguments live here because CLI11
+// writes to them while it parses.
+struct Program {
+    CLI::App app{"The command line of isthmusd.", "isthmusctl"};
+    std::string socket = "/run/isthmus/isthmusd.sock";
+    std::string edge;
+    bool json = false;
+    std::function<Outcome(Context&)> command;
+
+    std::list<std::string> texts;
+    AttachmentArguments attachment;
+    FeatureArguments feature;
+    LimitArguments limit;
+    SaArguments sa;
+    NeighbourArguments neighbour;
+    bool all_drops = false;
+
+    Program() {
+        app.fallthrough();
+        app.require_subcommand(1);
+        app.add_option("--socket", socket, "isthmusd's Unix socket")->envname("ISTHMUS_SOCKET");
+        app.add_option("--edge", edge, "the edge, if the daemon has several")
+            ->envname("ISTHMUS_EDGE");
+        app.add_flag("--json", json, "print replies as they come");
+        add_show();
+        add_attachment_group();
+        add_feature_group();
+        add_route_group();
+        add_limit_group();
+        add_channel_group();
+        add_sa_group();
+        add_neighbour_group();
+        add_traffic_group();
+    }
+
+    CLI::App* group(const char* name, const char* help) {
+        auto* made = app.add_subcommand(name, help);
+        made->require_subcommand(1);
+        return made;
+    }
+
+    // A command of a group; `run` is called when parsing has succeeded.
+    template <class Run> CLI::App* add(CLI::App* in, const char* name, const char* help, Run run) {
+        auto* made = in->add_subcommand(name, help);
+        made->callback([this, run] { command = run; });
+        return made;
+    }
+
+    // A required positional argument in a place of its own.
+    std::string& positional(CLI::App* in, const char* name, const char* help = "") {
+        std::string& text = texts.emplace_back();
+        in->add_option(name, text, help)->required();
+        return text;
+    }
+
+    void add_show();
+    void add_attachment_group();
+    void add_feature_group();
+    void add_route_group();
+    void add_limit_group();
+    void add_channel_group();
+    void add_sa_group();
+    void add_neighbour_group();
+    void add_traffic_group();
+};
+
+void Program::add_show() {
+    auto* show = group("show", "what the daemon does");
+    add(show, "status", "version, memory, workers, host stack", show_status);
+    add(show, "edges", "the daemon's edges", show_edges);
+    add(show, "counters", "packets of edges, attachments and channels", show_counters);
+    auto* drops = add(show, "drops", "dropped packets by reason",
+                      [this](Context& context) { return show_drops(context, all_drops); });
+    drops->add_flag("--all", all_drops, "reasons that no packet met as well");
+    add(show, "neighbours", "MAC addresses of next hops", show_neighbours);
+    add(show, "interconnects", "interconnects and their channels", show_interconnects);
+    add(show, "channels", "channels and why they are not usable", show_channels);
+    add(show, "ports", "ports, their links and counters", show_ports);
+}
+
+void Program::add_attachment_group() {
+    auto* attachments = group("attachment", "customers' attachments");
+    auto* made = add(attachments, "add", "make an attachment",
+                     [this](Context& context) { return add_attachment(context, attachment); });
+    made->add_option("NAME", attachment.name)->required();
+    made->add_option("--port", attachment.port, "VPC port")->required();
+    made->add_option("--interconnect", attachment.interconnect, "if the edge has several");
+    made->add_option("--vlan", attachment.vlan, "on the VPC port; absent: untagged");
+    made->add_option("--mtu", attachment.mtu, "towards the VPC");
+    made->add_option("--address", attachment.addresses, "own address, like 10.1.0.1/24")
+        ->required()
+        ->expected(1)
+        ->take_all();
+    made->add_option("--egress-limit", attachment.egress_limit, "like 300M, or none");
+    made->add_option("--ingress-limit", attachment.ingress_limit, "like 300M, or none");
+
+    auto* put = attachments->add_subcommand("put", "replace an attachment by a JSON file");
+    auto& put_name = positional(put, "NAME");
+    auto& file = positional(put, "FILE", "- for standard input");
+    put->callback([this, &put_name, &file] {
+        command = [&](Context& context) { return put_attachment(context, put_name, file); };
+    });
+
+    auto* show = attachments->add_subcommand("show", "all attachments, or one");
+    auto& shown = texts.emplace_back();
+    show->add_option("NAME", shown);
+    show->callback([this, &shown] {
+        command = [&](Context& context) {
+            return shown.empty() ? show_attachments(context) : show_attachment(context, shown);
+        };
+    });
+
+    auto* del = attachments->add_subcommand("del", "remove an attachment");
+    auto& deleted = positional(del, "NAME");
+    del->callback([this, &deleted] {
+        command = [&](Context& context) { return delete_attachment(context, deleted); };
+    });
+}
+
+void Program::add_feature_group() {
+    auto* features = group("feature", "an attachment's parameters on a channel");
+    auto* set = add(features, "set", "add or replace a feature",
+                    [this](Context& context) { return set_feature(context, feature); });
+    set->add_option("--vlan", feature.vlan, "1025..4094")->required();
+    set->add_option("--address", feature.addresses, "own address, like 169.254.1.1/30")
+        ->required()
+        ->expected(1)
+        ->take_all();
+    set->add_option("--peer", feature.peers, "the other edge's address")
+        ->required()
+        ->expected(1)
+        ->take_all();
+    set->add_option("--mtu", feature.mtu, "towards the channel");
+    auto* del = add(features, "del", "remove a feature", [this](Context& context) {
+        return delete_feature(context, feature.attachment, feature.channel);
+    });
+    for (auto* one : {set, del}) {
+        one->add_option("NAME", feature.attachment, "the attachment")->required();
+        one->add_option("CHANNEL", feature.channel)->required();
+    }
+}
+
+void Program::add_route_group() {
+    auto* routes = group("route", "routes in an attachment's VRF");
+    auto& name = texts.emplace_back();
+    auto& prefix = texts.emplace_back();
+    auto& via = texts.emplace_back();
+    auto& file = texts.emplace_back();
+    auto* made = add(routes, "add", "add a route",
+                     [&](Context& context) { return add_route(context, name, prefix, via); });
+    auto* set = add(routes, "set", "add or replace a route",
+                    [&](Context& context) { return set_route(context, name, prefix, via); });
+    auto* del = add(routes, "del", "remove a route",
+                    [&](Context& context) { return delete_route(context, name, prefix); });
+    auto* show = add(routes, "show", "all routes",
+                     [&](Context& context) { return show_routes(context, name); });
+    auto* load = add(routes, "load", "add or replace the routes of a file in one step",
+                     [&](Context& context) { return load_routes(context, name, file); });
+    for (auto* one : {made, set, del, show, load})
+        one->add_option("NAME", name, "the attachment")->required();
+    for (auto* one : {made, set, del})
+        one->add_option("PREFIX", prefix)->required();
+    for (auto* one : {made, set})
+        one->add_option("--via", via, "channels, blackhole, or a next hop in the VPC")->required();
+    load->add_option("FILE", file, "lines of PREFIX and VIA; - for standard input")->required();
+}
+
+void Program::add_limit_group() {
+    auto* limits = group("limit", "capacity limits of an attachment");
+    auto* set = add(limits, "set", "change limits",
+                    [this](Context& context) { return set_limits(context, limit); });
+    set->add_option("--egress", limit.egress, "VPC to channels: like 300M, or none");
+    set->add_option("--ingress", limit.ingress, "channels to VPC: like 300M, or none");
+    set->add_option("--burst-us", limit.burst_us, "burst, as time at the rate");
+    auto* show = add(limits, "show", "the limits",
+                     [this](Context& context) { return show_limits(context, limit.attachment); });
+    for (auto* one : {set, show})
+        one->add_option("NAME", limit.attachment, "the attachment")->required();
+}
+
+void Program::add_channel_group() {
+    auto* channels = group("channel", "channels to other edges");
+    auto* show = channels->add_subcommand("show", "all channels, or one");
+    auto& name = texts.emplace_back();
+    auto& state = texts.emplace_back();
+    show->add_option("NAME", name);
+    show->callback([this, &name] {
+        command = [&](Context& context) {
+            return name.empty() ? show_channels(context) : show_channel(context, name);
+        };
+    });
+    auto* set = add(channels, "set", "change the admin state",
+                    [&](Context& context) { return set_channel(context, name, state); });
+    set->add_option("NAME", name)->required();
+    set->add_option("STATE", state)->required()->check(CLI::IsMember({"up", "drain", "down"}));
+
+    auto* ports = group("port", "ports");
+    auto* set_one = add(ports, "set", "change the admin state",
+                        [&](Context& context) { return set_port(context, name, state); });
+    set_one->add_option("NAME", name)->required();
+    set_one->add_option("STATE", state)->required()->check(CLI::IsMember({"up", "down"}));
+}
+
+void Program::add_sa_group() {
+    auto* sas = group("sa", "secure associations of a channel");
+    const auto with = [&](auto call) {
+        return [this, call](Context& context) { return call(context, sa); };
+    };
+    auto* add_tx = add(sas, "add-tx", "install a transmit SA", with(add_tx_sa));
+    auto* encode = add(sas, "encode", "protect with this SA from now on", with(encode_with));
+    auto* del_tx = add(sas, "del-tx", "remove a transmit SA", with(delete_tx_sa));
+    auto* add_rx = add(sas, "add-rx", "install a receive SA, and its SC", with(add_rx_sa));
+    auto* del_rx =
+        add(sas, "del-rx", "remove a receive SA; without --an its SC", with(delete_rx_sa));
+    auto* show = add(sas, "show", "all SAs",
+                     [this](Context& context) { return show_sas(context, sa.channel); });
+    for (auto* one : {add_tx, encode, del_tx, add_rx, del_rx, show})
+        one->add_option("CHANNEL", sa.channel)->required();
+    for (auto* one : {add_tx, encode, del_tx, add_rx, del_rx})
+        one->add_option("--an", sa.an, "association number, 0..3")->required(one != del_rx);
+    for (auto* one : {add_tx, add_rx})
+        one->add_option("--key-file", sa.key_file, "hexadecimal SAK; - for standard input")
+            ->required();
+    for (auto* one : {add_rx, del_rx})
+        one->add_option("--sci", sa.sci, "16 hexadecimal digits")->required();
+    add_tx->add_option("--next-pn", sa.pn, "first packet number");
+    add_rx->add_option("--lowest-pn", sa.pn, "lowest packet number to accept");
+}
+
+void Program::add_neighbour_group() {
+    auto* neighbours = group("neighbour", "MAC addresses of next hops");
+    auto* made = add(neighbours, "add", "a static entry",
+                     [this](Context& context) { return add_neighbour(context, neighbour); });
+    auto* del = add(neighbours, "del", "remove a static entry, or forget a learnt one",
+                    [this](Context& context) { return delete_neighbour(context, neighbour); });
+    for (auto* one : {made, del}) {
+        one->add_option("NAME", neighbour.attachment, "the attachment")->required();
+        one->add_option("ADDRESS", neighbour.address)->required();
+        one->add_option("--channel", neighbour.channel, "absent: on the VPC side");
+    }
+    made->add_option("MAC", neighbour.mac)->required();
+    add(neighbours, "show", "all neighbours", show_neighbours);
+}
+
+void Program::add_traffic_group() {
+    auto* traffic = group("traffic", "simulated hosts");
+    auto& port = texts.emplace_back();
+    auto& file = texts.emplace_back();
+    auto* set = add(traffic, "set", "send what a JSON file says",
+                    [&](Context& context) { return set_traffic(context, port, file); });
+    auto* show = add(traffic, "show", "what was sent and received",
+                     [&](Context& context) { return show_traffic(context, port); });
+    for (auto* one : {set, show})
+        one->add_option("PORT", port)->required();
+    set->add_option("FILE", file, "- for standard input")->required();
+}
+
+int run(int argc, char** argv) {
+    Program program;
+    try {
+        program.app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return program.app.exit(error) == 0 ? kDone : kFailed;
+    }
+    Client client(program.socket);
+    Context context{client, program.edge, program.json};
+    const Outcome outcome = program.command(context);
+    if (outcome)
+        return kDone;
+    std::fprintf(stderr, "isthmusctl: %s\n", outcome.error().message.c_str());
+    return client.refused() ? kRefused : kFailed;
+}
+
+} // namespace
+} // namespace isthmus::ctl
+
+int main(int argc, char** argv) {
+    try {
+        return isthmus::ctl::run(argc, argv);
+    } catch (const std::exception& failure) {
+        std::fprintf(stderr, "isthmusctl: %s\n", failure.what());
+        return isthmus::ctl::kFailed;
+    }
+}

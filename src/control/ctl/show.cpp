@@ -1,0 +1,205 @@
+#include "control/ctl/commands.hpp"
+#include "control/ctl/text.hpp"
+
+#include <cstdio>
+#include <map>
+
+namespace isthmus::ctl {
+namespace {
+
+void print_line(const char* name, const std::string& value) {
+    std::printf("%-20s %s\n", name, value.c_str());
+}
+
+std::string uptime_text(const JsonValue& status) {
+    const JsonValue* found = status.find("uptime_ns");
+    const auto* uptime_ns = found ? found->as<uint64_t>() : nullptr;
+    const uint64_t seconds = uptime_ns ? *uptime_ns / 1'000'000'000 : 0;
+    char text[64];
+    std::snprintf(text, sizeof text, "%llu:%02u:%02u",
+                  static_cast<unsigned long long>(seconds / 3600),
+                  static_cast<unsigned>(seconds / 60 % 60), static_cast<unsigned>(seconds % 60));
+    return text;
+}
+
+bool chosen(const Context& context, const JsonValue& item) {
+    return context.edge.empty() || cell(item, "edge") == context.edge;
+}
+
+void print_accounting(const Context& context, const JsonValue& counters) {
+    Table table({"EDGE", ">RX", ">ORIGINATED", ">TX", ">DROPPED", ">PUNTED", ">LOST IN DEVICES",
+                 ">UNACCOUNTED"});
+    const auto sum = [](const JsonValue* object) {
+        uint64_t total = 0;
+        if (const auto* members = object ? object->as<JsonObject>() : nullptr)
+            for (const auto& [name, value] : *members)
+                // Packets that a notice is due for are counted as drops already.
+                if (const auto* count = value.as<uint64_t>(); count && name != "notice")
+                    total += *count;
+        return total;
+    };
+    for (const auto& edge : elements(counters, "accounting")) {
+        if (!chosen(context, edge))
+            continue;
+        uint64_t lost = 0;
+        for (const char* name : {"device_rx_lost", "device_tx_lost"})
+            if (const JsonValue* value = edge.find(name))
+                lost += value->as<uint64_t>() ? *value->as<uint64_t>() : 0;
+        table.add({cell(edge, "edge"), cell(edge, "rx"), cell(edge, "originated"), cell(edge, "tx"),
+                   std::to_string(sum(edge.find("drops"))),
+                   std::to_string(sum(edge.find("punted"))), std::to_string(lost),
+                   cell(edge, "unaccounted")});
+    }
+    table.print("no edge of this name");
+}
+
+void print_attachment_counters(const Context& context, const JsonValue& counters) {
+    Table table({"EDGE", "ATTACHMENT", "DIRECTION", ">RX PACKETS", ">RX BYTES", ">TX PACKETS",
+                 ">TX BYTES", ">OVER LIMIT"});
+    for (const auto& attachment : elements(counters, "attachments")) {
+        if (!chosen(context, attachment))
+            continue;
+        for (const char* direction : {"egress", "ingress"})
+            if (const JsonValue* it = attachment.find(direction))
+                table.add({cell(attachment, "edge"), cell(attachment, "name"), direction,
+                           cell(*it, "rx_packets"), cell(*it, "rx_bytes"), cell(*it, "tx_packets"),
+                           cell(*it, "tx_bytes"), cell(*it, "meter_drop_packets")});
+    }
+    table.print("no attachments");
+}
+
+void print_channel_counters(const Context& context, const JsonValue& counters) {
+    Table table({"EDGE", "CHANNEL", ">PROTECTED", ">VALID", ">LATE", ">NOT VALID", ">NOT USING SA",
+                 ">NO TAG", ">BAD TAG", ">NO SCI", ">UNTAGGED IN", ">UNTAGGED OUT"});
+    const auto sum = [](const JsonValue& channel, std::string_view list, std::string_view name) {
+        uint64_t total = 0;
+        for (const auto& item : elements(channel, list))
+            if (const JsonValue* value = item.find(name))
+                total += value->as<uint64_t>() ? *value->as<uint64_t>() : 0;
+        return std::to_string(total);
+    };
+    for (const auto& it : elements(counters, "channels"))
+        if (chosen(context, it))
+            table.add({cell(it, "edge"), cell(it, "name"), sum(it, "tx_scs", "out_pkts_encrypted"),
+                       sum(it, "rx_scs", "in_pkts_ok"), sum(it, "rx_scs", "in_pkts_late"),
+                       sum(it, "rx_scs", "in_pkts_not_valid"),
+                       sum(it, "rx_scs", "in_pkts_not_using_sa"), cell(it, "in_pkts_no_tag"),
+                       cell(it, "in_pkts_bad_tag"), cell(it, "in_pkts_no_sci"),
+                       cell(it, "in_pkts_untagged"), cell(it, "out_pkts_untagged")});
+    table.print("no channels");
+}
+
+void print_ports(const JsonArray& ports) {
+    Table table({"EDGE", "PORT", "DEVICE", "MAC", ">MTU", "ADMIN", "LINK", ">RX PACKETS",
+                 ">TX PACKETS", ">RX MISSED", ">RX ERRORS", ">RX NO BUFFER", ">TX ERRORS"});
+    for (const auto& it : ports)
+        table.add({cell(it, "edge"), cell(it, "name"), cell(it, "device"), cell(it, "mac"),
+                   cell(it, "mtu"), cell(it, "admin_state"),
+                   cell(it, "link_up") == "yes" ? "up" : "down", cell(it, "rx_packets"),
+                   cell(it, "tx_packets"), cell(it, "rx_missed"), cell(it, "rx_errors"),
+                   cell(it, "rx_nombuf"), cell(it, "tx_errors")});
+    table.print("no ports");
+}
+
+} // namespace
+
+Outcome show_status(Context& context) {
+    return context.show(std::string("/v1/status"), [](const JsonValue& status) {
+        print_line("version", cell(status, "version"));
+        print_line("uptime", uptime_text(status));
+        print_line("generation", cell(status, "generation"));
+        print_line("memory", cell(status, "memory"));
+        print_line("macsec engine", cell(status, "macsec_engine"));
+        print_line("worker cores", list_cell(status, "worker_cores"));
+        print_line("packet buffers", cell(status, "packet_buffers") + ", " +
+                                         cell(status, "packet_buffers_free") + " free");
+        std::string edges;
+        for (const auto& edge : elements(status, "edges"))
+            edges.append(edges.empty() ? "" : ", ").append(cell(edge, "name"));
+        print_line("edges", edges);
+        std::puts("");
+        Table table({"HOST STACK", ">COUNT"});
+        if (const JsonValue* host = status.find("host_stack"))
+            if (const auto* members = host->as<JsonObject>())
+                for (const auto& [name, value] : *members)
+                    table.add({name, cell(&value)});
+        table.print("");
+    });
+}
+
+Outcome show_edges(Context& context) {
+    return context.show(std::string("/v1/edges"), [](const JsonValue& reply) {
+        Table table({"EDGE", "PROVIDER"});
+        for (const auto& edge : elements(reply, "edges"))
+            table.add({cell(edge, "name"), cell(edge, "provider")});
+        table.print("no edges");
+    });
+}
+
+Outcome show_counters(Context& context) {
+    return context.show(std::string("/v1/counters"), [&](const JsonValue& counters) {
+        print_accounting(context, counters);
+        std::puts("");
+        print_attachment_counters(context, counters);
+        std::puts("");
+        print_channel_counters(context, counters);
+    });
+}
+
+Outcome show_drops(Context& context, bool all) {
+    return context.show(std::string("/v1/drops"), [&](const JsonValue& reply) {
+        Table table({"EDGE", "REASON", "STAGE", ">PACKETS", "HELP"});
+        for (const auto& drop : elements(reply, "drops")) {
+            const JsonValue* packets = drop.find("packets");
+            const auto* edges = packets ? packets->as<JsonObject>() : nullptr;
+            if (!edges)
+                continue;
+            for (const auto& [edge, value] : *edges) {
+                const auto* count = value.as<uint64_t>();
+                if ((context.edge.empty() || edge == context.edge) && count && (all || *count != 0))
+                    table.add({edge, cell(drop, "reason"), cell(drop, "stage"), cell(&value),
+                               cell(drop, "help")});
+            }
+        }
+        table.print("no packets dropped");
+    });
+}
+
+Outcome show_neighbours(Context& context) {
+    return context.show(context.edge_path({"neighbours"}), [](const JsonValue& reply) {
+        Table table({"ATTACHMENT", "CHANNEL", "ADDRESS", "STATE", "MAC", ">CONFIRMED MS AGO"});
+        for (const auto& it : elements(reply, "neighbours"))
+            table.add({cell(it, "attachment"), cell(it, "channel"), cell(it, "address"),
+                       cell(it, "state"), cell(it, "mac"), cell(it, "confirmed_ms_ago")});
+        table.print("no neighbours");
+    });
+}
+
+Outcome show_interconnects(Context& context) {
+    return context.show(context.edge_path({"interconnects"}), [](const JsonValue& reply) {
+        Table table({"INTERCONNECT", "PEER", "CHANNELS"});
+        for (const auto& it : elements(reply, "interconnects"))
+            table.add({cell(it, "name"), cell(it, "peer"), list_cell(it, "channels")});
+        table.print("no interconnects");
+    });
+}
+
+Outcome show_channels(Context& context) {
+    return context.show(context.edge_path({"channels"}), [](const JsonValue& reply) {
+        Table table({"CHANNEL", "INTERCONNECT", "PORT", "CIPHER SUITE", "PROTECT", "ADMIN", "LINK",
+                     "USABLE", "REASON"});
+        for (const auto& it : elements(reply, "channels"))
+            table.add({cell(it, "name"), cell(it, "interconnect"), cell(it, "port"),
+                       cell(it, "cipher_suite"), cell(it, "protect"), cell(it, "admin_state"),
+                       cell(it, "link_up") == "yes" ? "up" : "down", cell(it, "usable"),
+                       cell(it, "reason")});
+        table.print("no channels");
+    });
+}
+
+Outcome show_ports(Context& context) {
+    return context.show(context.edge_path({"ports"}),
+                        [](const JsonValue& reply) { print_ports(elements(reply, "ports")); });
+}
+
+} // namespace isthmus::ctl

@@ -1,0 +1,237 @@
+// isthmusd: reads the configuration, starts DPDK, ports and workers, and then is the control
+// thread.
+
+#include "control/api.hpp"
+#include "control/config.hpp"
+#include "control/control_plane.hpp"
+#include "control/http_server.hpp"
+#include "control/ports.hpp"
+#include "dataplane/dataplane.hpp"
+#include "dataplane/eal.hpp"
+#include "dataplane/ethdev_port.hpp"
+#include "isthmus/clock.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <getopt.h>
+#include <memory>
+#include <string>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include <variant>
+
+namespace isthmus::control {
+namespace {
+
+constexpr long kPollNs = 1'000'000; // punted packets wait at most this long
+
+constexpr const char* kUsage = "usage: isthmusd --config FILE [--check]\n"
+                               "  --config FILE   boot configuration (TOML)\n"
+                               "  --check         validate the configuration and exit\n"
+                               "  --version       print the version and exit\n";
+
+struct Options {
+    std::string config;
+    bool check = false;
+};
+
+template <class... Args> void say(fmt::format_string<Args...> format, Args&&... args) {
+    fmt::print(stderr, "isthmusd: {}\n", fmt::format(format, std::forward<Args>(args)...));
+}
+
+// Returns an exit code instead of options when there is nothing left to do.
+std::variant<Options, int> parse_options(int argc, char** argv) {
+    static const option kOptions[] = {{"config", required_argument, nullptr, 'c'},
+                                      {"check", no_argument, nullptr, 'k'},
+                                      {"version", no_argument, nullptr, 'v'},
+                                      {"help", no_argument, nullptr, 'h'},
+                                      {nullptr, 0, nullptr, 0}};
+    Options options;
+    for (int choice; (choice = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+        if (choice == 'c')
+            options.config = optarg;
+        else if (choice == 'k')
+            options.check = true;
+        else if (choice == 'v' || choice == 'h') {
+            std::fputs(choice == 'v' ? "isthmusd " ISTHMUS_VERSION "\n" : kUsage, stdout);
+            return 0;
+        } else {
+            std::fputs(kUsage, stderr);
+            return 2;
+        }
+    }
+    if (options.config.empty() || optind != argc) {
+        std::fputs(kUsage, stderr);
+        return 2;
+    }
+    return options;
+}
+
+// Keys are in this process's memory: no core file of it, and no debugger of another user.
+void protect_secrets() {
+    const rlimit none{0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
+}
+
+// One epoll loop over the API, the clock and the signals that end it.
+class EventLoop {
+  public:
+    EventLoop(const sigset_t& ends) {
+        signals_ = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+        timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        const itimerspec every{{0, kPollNs}, {0, kPollNs}};
+        timerfd_settime(timer_, 0, &every, nullptr);
+        watch(signals_);
+        watch(timer_);
+    }
+    ~EventLoop() {
+        for (const int fd : {epoll_, signals_, timer_})
+            close(fd);
+    }
+    EventLoop(const EventLoop&) = delete;
+    EventLoop& operator=(const EventLoop&) = delete;
+
+    // Returns the number of the signal that ended it.
+    int run(HttpServer& server, ControlPlane& control) {
+        watch(server.fd());
+        for (;;) {
+            epoll_event event{};
+            epoll_wait(epoll_, &event, 1, server.timeout_ms().value_or(-1));
+            signalfd_siginfo signal{};
+            if (read(signals_, &signal, sizeof signal) == sizeof signal)
+                return static_cast<int>(signal.ssi_signo);
+            uint64_t expirations = 0;
+            if (read(timer_, &expirations, sizeof expirations) == sizeof expirations)
+                control.poll(monotonic_ns());
+            server.run();
+        }
+    }
+
+  private:
+    void watch(int fd) {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.fd = fd;
+        epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+    }
+
+    int epoll_ = epoll_create1(EPOLL_CLOEXEC);
+    int signals_ = -1;
+    int timer_ = -1;
+};
+
+void print_accounting(const ControlPlane& control) {
+    const Config& config = control.model().config;
+    for (std::size_t e = 0; e < config.edges.size(); ++e) {
+        const EdgeAccounting sum = control.accounting(EdgeId(e));
+        uint64_t drops = 0;
+        for (const uint64_t packets : sum.drops)
+            drops += packets;
+        uint64_t punted = 0;
+        for (std::size_t reason = 0; reason < sum.punted.size(); ++reason)
+            if (reason != static_cast<std::size_t>(PuntReason::notice))
+                punted += sum.punted[reason];
+        say("accounting edge={} rx={} originated={} tx={} drops={} punted={} unaccounted={} "
+            "device_rx_lost={} device_tx_lost={}",
+            config.edges[e].name, sum.rx, sum.originated, sum.tx, drops, punted, sum.unaccounted(),
+            sum.device_rx_lost, sum.device_tx_lost);
+    }
+}
+
+dataplane::EalRequest eal_request(const Config& config) {
+    dataplane::EalRequest request;
+    request.worker_cores = config.worker_cores;
+    request.main_core = config.main_core;
+    request.memory_mb = config.memory_mb;
+    request.pci = std::any_of(config.ports.begin(), config.ports.end(), [](const PortConfig& port) {
+        return dataplane::is_pci_address(port.device);
+    });
+    return request;
+}
+
+Result<int> serve(const Config& config, const std::string& file_name, const sigset_t& ends) {
+    auto memory = dataplane::start_eal(eal_request(config));
+    if (!memory)
+        return memory.error();
+    say("{}", *memory);
+    auto pool = dataplane::make_packet_pool(config.packet_buffers);
+    if (!pool)
+        return pool.error();
+    auto aead = macsec::make_aead(config.macsec_engine);
+    if (!aead)
+        return aead.error();
+    say("MACsec engine {}: known answers verified", (*aead)->name());
+    auto ports = open_ports(config, file_name, *pool);
+    if (!ports)
+        return ports.error();
+
+    dataplane::DataplaneSetup setup;
+    setup.config = &config;
+    setup.ports = std::move(*ports);
+    setup.aead = std::move(*aead);
+    setup.pool = *pool;
+    auto plane = dataplane::Dataplane::create(std::move(setup));
+    if (!plane)
+        return plane.error();
+    ControlPlane control(config, **plane, *memory);
+    Api api(control);
+    auto server = HttpServer::start(
+        config.socket_path, [&](const HttpRequest& request) { return api.handle(request); });
+    if (!server)
+        return server.error();
+    (*plane)->start();
+    say("ready: {} ports, {} channels, socket {}", config.ports.size(), config.channels.size(),
+        config.socket_path);
+    const int signal = EventLoop(ends).run(**server, control);
+    say("stopping on signal {}", signal);
+    server->reset();
+    (*plane)->stop();
+    print_accounting(control);
+    return 0;
+}
+
+int run(int argc, char** argv) {
+    const auto options = parse_options(argc, argv);
+    if (const int* code = std::get_if<int>(&options))
+        return *code;
+    const auto& [file_name, check] = std::get<Options>(options);
+    const auto config = load_config(file_name);
+    if (!config) {
+        say("{}", config.error().message);
+        return 1;
+    }
+    if (check) {
+        say("{}: good: {} edges, {} ports, {} channels", file_name, config->edges.size(),
+            config->ports.size(), config->channels.size());
+        return 0;
+    }
+    protect_secrets();
+    // Blocked before any thread starts, so that only the event loop sees them.
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+    std::signal(SIGPIPE, SIG_IGN);
+    const auto result = serve(*config, file_name, ends);
+    if (!result) {
+        say("{}", result.error().message);
+        return 1;
+    }
+    return *result;
+}
+
+} // namespace
+} // namespace isthmus::control
+
+int main(int argc, char** argv) {
+    return isthmus::control::run(argc, argv);
+}

@@ -1,0 +1,85 @@
+#include "control/ports.hpp"
+
+#include "control/compile.hpp"
+#include "dataplane/ethdev_port.hpp"
+#include "sim/generator_port.hpp"
+#include "sim/wire.hpp"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace isthmus::control {
+namespace {
+
+constexpr std::string_view kWire = "wire:";
+
+// Software devices have no address of their own: a locally administered one, the same at every
+// start.
+MacAddr made_up_mac(std::size_t port) {
+    return {{0x02, 0x49, 0x53, 0x54, static_cast<uint8_t>(port >> 8), static_cast<uint8_t>(port)}};
+}
+
+class Opener {
+  public:
+    Opener(const Config& config, rte_mempool* pool) : config_(config), pool_(pool) {}
+
+    Result<std::unique_ptr<dataplane::Port>> open(std::size_t index) {
+        const PortConfig& port = config_.ports[index];
+        if (port.device == "generator") {
+            const MacAddr mac = port.mac.value_or(made_up_mac(index));
+            return std::unique_ptr<dataplane::Port>(
+                std::make_unique<sim::GeneratorPort>(pool_, mac, static_cast<uint32_t>(index + 1)));
+        }
+        dataplane::EthdevRequest request;
+        request.name = port.name;
+        request.mac = port.mac;
+        request.l2_payload = l2_payload(config_, PortId(index));
+        request.tx_queues = static_cast<uint16_t>(config_.worker_cores.size());
+        request.pool = pool_;
+        if (!port.device.starts_with(kWire))
+            return dataplane::open_device(port.device, request);
+        const auto end = wire_end(port.device.substr(kWire.size()));
+        if (!end)
+            return end.error();
+        request.mac = port.mac.value_or(made_up_mac(index));
+        return dataplane::open_ethdev(*end, request);
+    }
+
+  private:
+    // The first port of a wire makes it, the second one takes the other end.
+    Result<uint16_t> wire_end(const std::string& name) {
+        if (const auto other = free_ends_.find(name); other != free_ends_.end())
+            return other->second;
+        const auto ends = sim::make_wire(name);
+        if (!ends)
+            return ends.error();
+        free_ends_[name] = ends->second;
+        return ends->first;
+    }
+
+    const Config& config_;
+    rte_mempool* pool_;
+    std::map<std::string, uint16_t> free_ends_;
+};
+
+} // namespace
+
+Result<std::vector<std::unique_ptr<dataplane::Port>>>
+open_ports(const Config& config, const std::string& file_name, rte_mempool* pool) {
+    std::vector<std::unique_ptr<dataplane::Port>> ports;
+    Opener opener(config, pool);
+    for (std::size_t index = 0; index < config.ports.size(); ++index) {
+        auto port = opener.open(index);
+        if (!port) {
+            Error error = port.error();
+            error.message =
+                fmt::format("{}:{}: {}", file_name, config.ports[index].line, error.message);
+            return error;
+        }
+        ports.push_back(std::move(*port));
+    }
+    return ports;
+}
+
+} // namespace isthmus::control

@@ -1,0 +1,28 @@
+#pragma once
+// What the API tells, as JSON: the resources of the model under the field names of their bodies,
+// and the counters. Names of counters are those of the structs. Control thread.
+
+#include "control/control_plane.hpp"
+#include "control/json_writer.hpp"
+
+namespace isthmus::control {
+
+void write_edge(JsonWriter& json, const EdgeConfig& edge);
+void write_interconnect(JsonWriter& json, const Config& config, InterconnectId interconnect);
+void write_port(JsonWriter& json, const Config& config, const PortInfo& port);
+void write_channel(JsonWriter& json, const Config& config, const ChannelInfo& channel);
+// Without routes and counters, as an open object: the caller may add members and ends it.
+void begin_attachment(JsonWriter& json, const Config& config, const Attachment& attachment);
+void write_limits(JsonWriter& json, const Attachment& attachment);
+void write_route(JsonWriter& json, const IpPrefix& prefix, const Route& route);
+void write_routes(JsonWriter& json, const Attachment& attachment); // a list
+void write_neighbour(JsonWriter& json, const Model& model, const Neighbour& neighbour,
+                     uint64_t now_ns);
+void write_traffic(JsonWriter& json, const PortConfig& port, const sim::TrafficReport& report);
+
+void write_status(JsonWriter& json, const Config& config, const Status& status);
+void write_accounting(JsonWriter& json, const Config& config, const EdgeAccounting& accounting);
+// The members "egress" and "ingress" of an open object.
+void write_directions(JsonWriter& json, const AttachmentCounters& counters);
+
+} // namespace isthmus::control

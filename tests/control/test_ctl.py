@@ -1,0 +1,177 @@
+"""isthmusctl against a running daemon: what it prints, and its exit codes.
+
+    test_ctl.py ISTHMUSD ISTHMUSCTL [unittest's own arguments]
+"""
+
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+from api_daemon import Daemon
+
+DAEMON_PROGRAM = None
+PROGRAM = None
+SAK = "00112233445566778899aabbccddeeff" * 2
+
+
+class CtlTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.daemon = Daemon(DAEMON_PROGRAM).__enter__()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.daemon.__exit__()
+
+    def run_ctl(self, *arguments, stdin="", edge="aws"):
+        environment = {"ISTHMUS_SOCKET": self.daemon.socket_path}
+        if edge:
+            environment["ISTHMUS_EDGE"] = edge
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            input=stdin,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+
+    def ok(self, *arguments, **options):
+        done = self.run_ctl(*arguments, **options)
+        self.assertEqual(done.returncode, 0, f"{arguments}: {done.stderr}")
+        self.assertEqual(done.stderr, "")
+        return done.stdout
+
+    def fails(self, code, message, *arguments, **options):
+        done = self.run_ctl(*arguments, **options)
+        self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
+        self.assertIn(message, done.stderr)
+        self.assertNotIn(SAK, done.stderr + done.stdout)
+
+    def tables(self, *arguments):
+        """The rows of all tables, without their titles, as lists of words."""
+        return [line.split() for line in self.ok(*arguments).splitlines() if line][1:]
+
+    def test_show(self):
+        self.assertIn("edges                aws, gcp", self.ok("show", "status"))
+        self.assertEqual(self.tables("show", "edges"), [["aws", "aws"], ["gcp", "gcp"]])
+        self.assertEqual(self.tables("show", "interconnects"), [["to-gcp", "gcp", "ch1,ch2,ch3,ch4"]])
+        self.assertEqual(len(self.tables("show", "channels")), 4)
+        self.assertEqual(len(self.tables("show", "ports")), 6)
+        self.assertIn("UNACCOUNTED", self.ok("show", "counters"))
+        drops = self.tables("show", "drops", "--all")
+        self.assertIn(["aws", "no_route", "fib", "0"], [line[:4] for line in drops])
+        self.assertEqual({line[0] for line in drops}, {"aws"})
+        shown = json.loads(self.ok("--json", "show", "edges"))
+        self.assertEqual(len(shown["edges"]), 2)
+
+    def test_edge_must_be_chosen(self):
+        self.fails(2, "aws, gcp: choose one with --edge", "show", "ports", edge=None)
+        self.ok("show", "ports", "--edge", "gcp", edge=None)
+        self.fails(1, "edge 'azure' does not exist", "--edge", "azure", "show", "ports")
+
+    def test_attachment(self):
+        self.ok(*"attachment add c1 --port aws-a --vlan 7 --address 10.1.0.1/24".split(),
+                *"--address fd00:1::1/64 --egress-limit 300M".split())
+        self.ok(*"feature set c1 ch1 --vlan 1025 --mtu 1400 --address 169.254.1.1/30".split(),
+                *"--address fd00:f::1/64 --peer fd00:f::2 --peer 169.254.1.2".split())
+        self.fails(1, "vlan: 5 is not allowed, expected 1025..4094",
+                   *"feature set c1 ch1 --vlan 5 --address 10.0.0.1/30 --peer 10.0.0.2".split())
+        rows = self.tables("attachment", "show", "c1")
+        self.assertEqual(
+            rows[0],
+            "c1 to-gcp aws-a 7 1500 10.1.0.1/24,fd00:1::1/64 300M none 0".split(),
+        )
+        self.assertEqual(
+            rows[2],
+            "ch1 1025 1400 169.254.1.1/30,fd00:f::1/64 169.254.1.2 fd00:f::2".split(),
+        )
+        self.ok(*"limit set c1 --egress none --ingress 1.5G --burst-us 5000".split())
+        self.assertEqual(
+            self.tables("limit", "show", "c1"), [["egress", "none", "-"], ["ingress", "1500M", "5000"]]
+        )
+        self.fails(2, "egress: fast is not allowed", *"limit set c1 --egress fast".split())
+        self.fails(2, "nothing to set", "limit", "set", "c1")
+        self.fails(1, "ingress.rate_bps: 1 is not allowed", *"limit set c1 --ingress 1".split())
+        self.ok("feature", "del", "c1", "ch1")
+        self.ok("attachment", "put", "c1", "-", stdin='{"port":"aws-b","addresses":["10.1.0.1/24"]}')
+        self.assertEqual(self.tables("attachment", "show")[0][2], "aws-b")
+        self.ok("attachment", "del", "c1")
+        self.fails(1, "attachment 'c1' does not exist", "attachment", "del", "c1")
+
+    def test_routes(self):
+        self.ok(*"attachment add r1 --port aws-b --vlan 8 --address 10.1.0.1/24".split())
+        self.ok(*"route add r1 10.2.0.0/16 --via channels".split())
+        self.fails(1, "has a route already", *"route add r1 10.2.0.0/16 --via blackhole".split())
+        self.ok(*"route set r1 10.2.0.0/16 --via 10.1.0.9".split())
+        lines = "# two\n10.3.0.0/16 blackhole # why\n\n  fd00::/16\tchannels\r\n"
+        self.assertEqual(
+            self.ok("route", "load", "r1", "-", stdin=lines), "2 routes loaded, 3 in all\n"
+        )
+        expected = [
+            ["10.2.0.0/16", "vpc", "10.1.0.9"],
+            ["10.3.0.0/16", "blackhole", "-"],
+            ["fd00::/16", "channels", "-"],
+        ]
+        self.assertEqual(self.tables("route", "show", "r1"), expected)
+        self.fails(2, "-:2: expected PREFIX and", "route", "load", "r1", "-", stdin="::/0 channels\nx")
+        self.fails(1, "add[1].prefix", "route", "load", "r1", "-",
+                   stdin="::/0 channels\n10.0.0.1/8 channels\n")
+        self.assertEqual(self.tables("route", "show", "r1"), expected)
+        self.ok(*"route del r1 fd00::/16".split())
+        self.ok(*"neighbour add r1 10.1.0.9 02:00:00:00:00:09".split())
+        neighbours = self.tables("neighbour", "show")
+        self.assertIn("r1 - 10.1.0.9 permanent 02:00:00:00:00:09 -".split(), neighbours)
+        self.ok(*"neighbour del r1 10.1.0.9".split())
+        self.ok("attachment", "del", "r1")
+
+    def test_keys(self):
+        blanks = " ".join(SAK[i : i + 2] for i in range(0, 64, 2)) + "\n"
+        self.ok(*"sa add-tx ch1 --an 0 --key-file -".split(), stdin=blanks)
+        other = SAK[::-1]
+        self.ok(*"sa add-tx ch1 --an 1 --next-pn 9 --key-file -".split(), stdin=other)
+        self.fails(1, "", *"sa add-tx ch1 --an 1 --key-file -".split(), stdin=SAK)
+        self.fails(2, "hexadecimal", *"sa add-tx ch1 --an 2 --key-file -".split(), stdin=SAK + "x")
+        self.fails(2, "cannot read", *"sa add-tx ch1 --an 2 --key-file /none".split())
+        self.ok(*"sa encode ch1 --an 1".split())
+        self.ok(*"sa del-tx ch1 --an 0".split())
+        receive = "sa add-rx ch1 --sci 02000000000100AA --key-file -".split()
+        self.fails(1, "sak: a length of 2", *receive, "--an", "0", stdin="00")
+        rows = self.tables("sa", "show", "ch1")
+        self.assertEqual(len(rows), 1)  # the SC made for the refused SA went with it
+        self.assertEqual([rows[0][0]] + rows[0][2:6], ["transmit", "1", "yes", "9", "-"])
+        self.ok(*receive, "--an", "0", stdin=SAK)
+        self.ok(*receive, "--an", "1", "--lowest-pn", "5", stdin=other)
+        rows = self.tables("sa", "show", "ch1")
+        self.assertEqual([row[2] for row in rows], ["1", "0", "1"])
+        self.ok(*"sa del-rx ch1 --sci 02000000000100aa --an 0".split())
+        self.ok(*"sa del-rx ch1 --sci 02000000000100aa".split())
+        self.ok(*"sa del-tx ch1 --an 1".split())
+        self.assertEqual(self.ok("sa", "show", "ch1"), "no SAs\n")
+
+    def test_states_and_traffic(self):
+        self.ok("channel", "set", "ch2", "drain")
+        self.assertIn("admin_state          drain", self.ok("channel", "show", "ch2"))
+        self.ok("channel", "set", "ch2", "up")
+        self.assertEqual(len(self.tables("channel", "show")), 4)
+        self.fails(2, "", "channel", "set", "ch2", "off")
+        self.ok("port", "set", "aws-b", "down")
+        self.ok("port", "set", "aws-b", "up")
+        spec = {"tag": 1, "addresses": ["10.1.0.2"], "streams": []}
+        self.ok("traffic", "set", "aws-b", "-", stdin=json.dumps(spec))
+        self.assertIn("no streams", self.ok("traffic", "show", "aws-b"))
+        self.fails(1, "not a generator", "traffic", "show", "aws-ch1")
+
+    def test_usage_and_connection(self):
+        self.fails(2, "cannot reach isthmusd at /none", "--socket", "/none", "show", "status")
+        for arguments in ((), ("show",), ("bogus",), ("route", "add", "x"), ("show", "status", "x")):
+            self.fails(2, "", *arguments)
+        self.assertIn("attachment", self.ok("--help"))
+
+
+if __name__ == "__main__":
+    DAEMON_PROGRAM = os.path.abspath(sys.argv.pop(1))
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    unittest.main()

@@ -1,0 +1,286 @@
+#include "tests/dataplane/testbed.hpp"
+
+#include "dataplane/eal.hpp"
+#include "dataplane/packet_meta.hpp"
+#include "sim/wire.hpp"
+
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <stdexcept>
+
+namespace isthmus::test {
+namespace {
+
+rte_mempool* pool = nullptr;
+
+template <class T> T must(Result<T> result) {
+    if (!result)
+        throw std::runtime_error(result.error().message);
+    return std::move(*result);
+}
+void must(Result<void> result) {
+    if (!result)
+        throw std::runtime_error(result.error().message);
+}
+
+control::Config make_config(const TestbedOptions& options) {
+    control::Config config;
+    config.worker_cores = {0};
+    config.max_attachments = 8;
+    config.allow_plaintext = !options.protect;
+    config.edges = {{"edge", "edge"}};
+    const EdgeId edge(0);
+    for (const char* name : {"vpc", "ch0", "ch1"})
+        config.ports.push_back({name, edge, "wire", std::nullopt, options.mtu, true, 0});
+    config.interconnects = {{"ic", edge, "peer"}};
+    for (const PortId port : {kCh0, kCh1})
+        config.channels.push_back({config.ports[port.value].name, edge, InterconnectId(0), port,
+                                   macsec::CipherSuite::gcm_aes_256, options.protect, true,
+                                   options.replay_window});
+    return config;
+}
+
+control::LinkAddresses addresses(const char* ipv4, const char* ipv6) {
+    control::LinkAddresses local;
+    local.ipv4 = std::get<Ipv4Prefix>(must(parse_interface(ipv4)));
+    local.ipv6 = std::get<Ipv6Prefix>(must(parse_interface(ipv6)));
+    return local;
+}
+
+control::Feature feature(int channel, uint16_t vlan, uint16_t mtu) {
+    control::Feature spec;
+    spec.vlan = vlan;
+    spec.mtu = mtu;
+    spec.local = addresses(fmt::format("169.254.{}.1/30", channel).c_str(),
+                           fmt::format("fd00:ff:{}::1/64", channel).c_str());
+    spec.peer_ipv4 = v4(fmt::format("169.254.{}.2", channel));
+    spec.peer_ipv6 = v6(fmt::format("fd00:ff:{}::2", channel));
+    return spec;
+}
+
+// Two customers with the same addresses: `cust` untagged, `other` with VLAN 100.
+control::Attachment attachment_spec(const TestbedOptions& options, const char* name,
+                                    uint16_t vlan) {
+    control::Attachment spec;
+    spec.name = name;
+    spec.edge = EdgeId(0);
+    spec.interconnect = InterconnectId(0);
+    spec.port = kVpc;
+    spec.vlan = vlan;
+    spec.mtu = options.mtu;
+    spec.local = addresses("10.1.0.1/24", "fd00:1::1/64");
+    const auto feature_vlan = static_cast<uint16_t>(kFeatureVlan + vlan);
+    spec.features[kChannel0] = feature(0, feature_vlan, options.feature_mtu);
+    spec.features[kChannel1] = feature(1, feature_vlan, options.feature_mtu);
+    spec.routes[must(parse_prefix("10.2.0.0/16"))] = {control::Via::channels, {}};
+    spec.routes[must(parse_prefix("fd00:2::/32"))] = {control::Via::channels, {}};
+    spec.routes[must(parse_prefix("10.66.0.0/16"))] = {control::Via::blackhole, {}};
+    spec.routes[must(parse_prefix("10.77.0.0/16"))] = {control::Via::vpc, v4("10.1.0.9")};
+    if (options.neighbours) {
+        spec.static_neighbours[{ChannelId{}, v4("10.1.0.9")}] = kHostMac;
+        spec.static_neighbours[{ChannelId{}, v6("fd00:1::9")}] = kHostMac;
+        for (const ChannelId channel : {kChannel0, kChannel1}) {
+            const auto& f = spec.features[channel];
+            spec.static_neighbours[{channel, *f.peer_ipv4}] = kPeerMac;
+            spec.static_neighbours[{channel, *f.peer_ipv6}] = kPeerMac;
+        }
+    }
+    return spec;
+}
+
+} // namespace
+
+Bytes edge_sak() {
+    return Bytes(32, 0xe1);
+}
+Bytes peer_sak() {
+    return Bytes(32, 0x9e);
+}
+macsec::Sci peer_sci() {
+    return macsec::Sci::from(kPeerMac, 1);
+}
+
+void start_test_eal(const char* program) {
+    dataplane::EalRequest request;
+    request.program = program;
+    request.memory_mb = 192;
+    auto started = dataplane::start_eal(request);
+    if (!started) {
+        fmt::print(stderr, "{}\n", started.error().message);
+        std::exit(1);
+    }
+    pool = must(dataplane::make_packet_pool(16384));
+}
+
+rte_mempool* test_pool() {
+    return pool;
+}
+
+std::vector<std::unique_ptr<dataplane::Port>> Testbed::make_ports(const control::Config& config) {
+    static int number = 0;
+    const MacAddr macs[] = {kVpcMac, kCh0Mac, kCh1Mac};
+    std::vector<std::unique_ptr<dataplane::Port>> ports;
+    for (std::size_t p = 0; p < config.ports.size(); ++p) {
+        const auto [near, far] = must(sim::make_wire(fmt::format("t{}", number++)));
+        dataplane::EthdevRequest request;
+        request.name = config.ports[p].name;
+        request.mac = macs[p];
+        request.l2_payload = 1600;
+        request.pool = pool;
+        ports.push_back(must(dataplane::open_ethdev(near, request)));
+        far_ports_.push_back(must(dataplane::open_ethdev(far, request)));
+        far_ends_.push_back(far);
+    }
+    return ports;
+}
+
+Testbed::Testbed(TestbedOptions options)
+    : now_ns_(static_cast<uint64_t>(
+          std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count())),
+      aead_(must(macsec::make_aead("openssl"))) {
+    const control::Config config = make_config(options);
+    dataplane::DataplaneSetup setup;
+    setup.config = &config;
+    setup.ports = make_ports(config);
+    setup.aead = must(macsec::make_aead("openssl"));
+    setup.pool = pool;
+    setup.own_threads = false;
+    dataplane_ = must(dataplane::Dataplane::create(std::move(setup)));
+    dataplane_->start();
+    control_ = std::make_unique<control::ControlPlane>(config, *dataplane_);
+    install(options);
+    settle();
+    for (const PortId port : {kVpc, kCh0, kCh1})
+        (void)received(port); // announcements of the new links
+}
+
+void Testbed::install(const TestbedOptions& options) {
+    cust_ = must(control_->add_attachment(attachment_spec(options, "cust", 0)));
+    other_ = must(control_->add_attachment(attachment_spec(options, "other", kOtherVlan)));
+    peer_tx_sc_.sci = peer_sci();
+    constexpr auto kSuite = macsec::CipherSuite::gcm_aes_256;
+    for (uint8_t an = 0; an < macsec::kAssociationNumbers; ++an)
+        peer_tx_sa_[an] = must(macsec::make_tx_sa(*aead_, kSuite, an, peer_sak(), 1));
+    for (int c = 0; c < 2; ++c) {
+        peer_rx_sc_[c].sci = macsec::Sci::from(c == 0 ? kCh0Mac : kCh1Mac, 1);
+        peer_rx_sa_[c] = must(macsec::make_rx_sa(*aead_, kSuite, 0, edge_sak(), 1));
+    }
+    if (!options.protect || !options.keys)
+        return;
+    for (const ChannelId channel : {kChannel0, kChannel1}) {
+        must(control_->add_tx_sa(channel, 0, edge_sak(), 1));
+        must(control_->add_rx_sc(channel, peer_sci()));
+        must(control_->add_rx_sa(channel, peer_sci(), 0, peer_sak(), 1));
+    }
+}
+
+Testbed::~Testbed() {
+    dataplane_->stop();
+    for (const PortId port : {kVpc, kCh0, kCh1})
+        (void)received(port);
+    control_.reset();
+    dataplane_.reset();
+}
+
+void Testbed::send_raw(PortId port, rte_mbuf* packet) {
+    if (rte_eth_tx_burst(far_ends_[port.value], 0, &packet, 1) != 1)
+        throw std::runtime_error("the far end of the link is full");
+}
+
+void Testbed::send(PortId port, const Bytes& frame) {
+    rte_mbuf* packet = rte_pktmbuf_alloc(pool);
+    char* data = packet == nullptr
+                     ? nullptr
+                     : rte_pktmbuf_append(packet, static_cast<uint16_t>(frame.size()));
+    if (data == nullptr)
+        throw std::runtime_error("no packet buffer, or the frame does not fit into one");
+    std::copy(frame.begin(), frame.end(), data);
+    send_raw(port, packet);
+    run_workers();
+}
+
+void Testbed::run_workers() {
+    while (dataplane_->poll_workers() != 0) {
+    }
+}
+
+void Testbed::settle() {
+    for (int round = 0; round < 4; ++round) {
+        run_workers();
+        now_ns_ += 200'000'000;
+        control_->poll(now_ns_);
+    }
+    run_workers();
+}
+
+std::vector<Bytes> Testbed::received(PortId port) {
+    std::vector<Bytes> frames;
+    rte_mbuf* packet = nullptr;
+    while (rte_eth_rx_burst(far_ends_[port.value], 0, &packet, 1) == 1) {
+        const auto* data = rte_pktmbuf_mtod(packet, const uint8_t*);
+        frames.emplace_back(data, data + rte_pktmbuf_data_len(packet));
+        rte_pktmbuf_free(packet);
+    }
+    return frames;
+}
+
+Bytes Testbed::protect(const Bytes& plain, uint8_t an) {
+    Bytes room(macsec::kSecTagLength);
+    room += plain;
+    room.resize(room.size() + macsec::kIcvLength);
+    const macsec::TxBinding binding{&peer_tx_sc_, peer_tx_sa_[an].get()};
+    macsec::ProtectFrame frame{room.data() + macsec::kSecTagLength,
+                               static_cast<uint32_t>(plain.size()), &binding,
+                               macsec::ProtectVerdict::ok};
+    macsec::protect(*aead_, {&frame, 1});
+    return {frame.frame, frame.frame + frame.length};
+}
+
+std::optional<Bytes> Testbed::open(const Bytes& frame) {
+    for (int c = 0; c < 2; ++c) {
+        const Bytes own = octets(c == 0 ? kCh0Mac : kCh1Mac);
+        if (frame.size() < 12 || !std::equal(own.begin(), own.end(), frame.begin() + 6))
+            continue;
+        Bytes copy = frame;
+        const macsec::RxScBinding sc{peer_rx_sc_[c].sci, &peer_rx_sc_[c], {peer_rx_sa_[c].get()}};
+        const macsec::RxBinding binding{{&sc, 1}, true, 0};
+        macsec::ValidateFrame op{copy.data(), static_cast<uint32_t>(copy.size()), &binding,
+                                 &peer_secy_, macsec::ValidateVerdict::ok};
+        macsec::validate(*aead_, {&op, 1});
+        if (op.verdict == macsec::ValidateVerdict::ok)
+            return Bytes(op.frame, op.frame + op.length);
+    }
+    return std::nullopt;
+}
+
+Bytes Testbed::host_frame(const Bytes& ip_packet, uint16_t type) const {
+    return ethernet({kVpcMac, kHostMac, -1}, type, ip_packet);
+}
+
+Bytes Testbed::peer_frame(const Bytes& ip_packet, uint16_t type, PortId port) const {
+    return ethernet({port == kCh0 ? kCh0Mac : kCh1Mac, kPeerMac, kFeatureVlan}, type, ip_packet);
+}
+
+control::EdgeAccounting Testbed::accounting() const {
+    return control_->accounting(EdgeId(0));
+}
+
+uint64_t Testbed::drops(Drop reason) const {
+    return accounting().drops[static_cast<std::size_t>(reason)];
+}
+
+uint64_t Testbed::total_drops() const {
+    uint64_t total = 0;
+    for (const uint64_t packets : accounting().drops)
+        total += packets;
+    return total;
+}
+
+} // namespace isthmus::test

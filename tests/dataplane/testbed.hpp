@@ -1,0 +1,105 @@
+#pragma once
+// One edge on simulated links, driven by the test's own thread: a VPC port (untagged attachment
+// `cust`, VLAN 100 attachment `other`) and two channels. The test holds the far ends of the links.
+//
+//   host 10.1.0.9, fd00:1::9 -- vpc [edge 10.1.0.1, fd00:1::1] -- ch0, ch1 -- peer
+//   edge, 10.2.0.0/16, fd00:2::/32
+
+#include "control/control_plane.hpp"
+#include "dataplane/dataplane.hpp"
+#include "dataplane/ethdev_port.hpp"
+#include "macsec/secy.hpp"
+#include "tests/packets.hpp"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+struct rte_mempool;
+struct rte_mbuf;
+
+namespace isthmus::test {
+
+inline constexpr PortId kVpc{std::size_t{0}};
+inline constexpr PortId kCh0{std::size_t{1}};
+inline constexpr PortId kCh1{std::size_t{2}};
+inline constexpr ChannelId kChannel0{std::size_t{0}};
+inline constexpr ChannelId kChannel1{std::size_t{1}};
+inline const MacAddr kVpcMac{{2, 0, 0, 0, 0, 1}};
+inline const MacAddr kCh0Mac{{2, 0, 0, 0, 0, 2}};
+inline const MacAddr kCh1Mac{{2, 0, 0, 0, 0, 3}};
+inline const MacAddr kHostMac{{2, 0xaa, 0, 0, 0, 1}};
+inline const MacAddr kPeerMac{{2, 0xbb, 0, 0, 0, 1}};
+inline constexpr uint16_t kFeatureVlan = 1100;
+inline constexpr uint16_t kOtherVlan = 100;
+
+// EAL and the packet pool, once per process.
+void start_test_eal(const char* program);
+rte_mempool* test_pool();
+
+struct TestbedOptions {
+    bool protect = true;
+    bool neighbours = true; // static entries for host and peers; else they must be resolved
+    bool keys = true;
+    uint32_t replay_window = 0;
+    uint16_t mtu = 1500;
+    uint16_t feature_mtu = 1500;
+};
+
+class Testbed {
+  public:
+    explicit Testbed(TestbedOptions options = {});
+    ~Testbed();
+
+    // Puts a frame on the far end of a port's link; the worker runs until it is idle. The control
+    // thread's part (ARP, ICMP, neighbours) runs only in settle().
+    void send(PortId port, const Bytes& frame);
+    void send_raw(PortId port, rte_mbuf* packet);
+    void run_workers();
+    // Workers and control until nothing happens any more.
+    void settle();
+    // What has come out of a port since the last call.
+    std::vector<Bytes> received(PortId port);
+
+    // The far edge's SecY: protects a plain frame as the peer would, opens what the edge sent.
+    Bytes protect(const Bytes& plain, uint8_t an = 0);
+    std::optional<Bytes> open(const Bytes& frame);
+
+    // A frame from the host towards the other cloud / from the peer towards the VPC.
+    Bytes host_frame(const Bytes& ip_packet, uint16_t type = wire::kEtherTypeIpv4) const;
+    Bytes peer_frame(const Bytes& ip_packet, uint16_t type = wire::kEtherTypeIpv4,
+                     PortId port = kCh0) const;
+
+    control::ControlPlane& control() { return *control_; }
+    dataplane::Dataplane& dataplane() { return *dataplane_; }
+    AttachmentId attachment() const { return cust_; }
+    AttachmentId other() const { return other_; }
+    control::EdgeAccounting accounting() const;
+    uint64_t drops(Drop reason) const;
+    uint64_t total_drops() const;
+
+  private:
+    std::vector<std::unique_ptr<dataplane::Port>> make_ports(const control::Config& config);
+    void install(const TestbedOptions& options);
+
+    std::vector<uint16_t> far_ends_; // ethdev ids, by PortId
+    std::vector<std::unique_ptr<dataplane::Port>> far_ports_;
+    std::unique_ptr<dataplane::Dataplane> dataplane_;
+    std::unique_ptr<control::ControlPlane> control_;
+    AttachmentId cust_, other_;
+    uint64_t now_ns_; // the control thread's clock; settle() lets it run ahead
+
+    std::unique_ptr<macsec::Aead> aead_;
+    macsec::TxSc peer_tx_sc_;
+    std::array<std::unique_ptr<macsec::TxSa>, macsec::kAssociationNumbers> peer_tx_sa_;
+    macsec::RxSc peer_rx_sc_[2];
+    std::unique_ptr<macsec::RxSa> peer_rx_sa_[2];
+    macsec::SecyCounters peer_secy_;
+};
+
+// The SAKs of both directions; 32 octets each.
+Bytes edge_sak();
+Bytes peer_sak();
+macsec::Sci peer_sci();
+
+} // namespace isthmus::test

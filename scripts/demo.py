@@ -1,0 +1,444 @@
+"""The main job: two customers' VPCs joined across two edges, limited, encrypted and kept apart.
+
+Talks to isthmusd only through its Unix socket, as an operator would. docs/demo.md describes the
+report. Run it with scripts/demo.
+"""
+
+import argparse
+import os
+import secrets
+import signal
+import sys
+import time
+
+from demo_counters import CHANNELS, CUSTOMERS, DIRECTIONS, EDGES, Interval, Snapshot, other
+from demo_daemon import Daemon, DaemonError
+from demo_report import Checks, LiveView
+from isthmus_client import ApiError, Client
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# Both customers use these prefixes; only the attachment tells their packets apart.
+VPC_NET = {"aws": 1, "gcp": 2}
+TAG = {"a": 0xA, "b": 0xB}
+# The simple IMIX of 64, 576 and 1500 octets in 7:4:1. The generator's mark does not fit into 64
+# octets behind an IPv6 and a UDP header, so that the smallest IPv6 packet has 80.
+IMIX = {4: ((64, 7), (576, 4), (1500, 1)), 6: ((80, 7), (576, 4), (1500, 1))}
+SAK_OCTETS = 32
+# Long enough for the pauses that a busy virtual machine makes.
+BURST_US = 50_000
+
+
+def host_addresses(edge):
+    net = VPC_NET[edge]
+    return f"10.{net}.0.10", f"fd00:{net}::10"
+
+
+class Demo:
+    def __init__(self, client, limits, view):
+        self.client = client
+        self.view = view
+        self.checks = Checks()
+        self.figures = {}
+        self.bought = dict(limits)  # bits per second, each direction
+        self.limits = dict(limits)  # in force now
+        self.started = time.monotonic()
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def attach(self, customer, edge):
+        """The whole attachment in one request: addresses, limits, features, routes."""
+        number = 1 + CUSTOMERS.index(customer)
+        here, there = VPC_NET[edge], VPC_NET[other(edge)]
+        features = {}
+        for n, channel in enumerate(CHANNELS, start=1):
+            link4, link6 = f"169.254.{number}{n}", f"fd00:ffff:{number}:{n}:"
+            features[channel] = {
+                "vlan": 1024 + number,
+                "addresses": [f"{link4}.{here}/30", f"{link6}:{here}/64"],
+                "peer_ipv4": f"{link4}.{there}",
+                "peer_ipv6": f"{link6}:{there}",
+            }
+        self.client.call(
+            "POST",
+            f"/v1/edges/{edge}/attachments",
+            {
+                "name": f"customer-{customer}",
+                "port": f"{edge}-{customer}",
+                "addresses": [f"10.{here}.0.1/24", f"fd00:{here}::1/64"],
+                "features": features,
+            },
+        )
+
+    def route(self, customer, edge):
+        there = VPC_NET[other(edge)]
+        prefixes = (f"10.{there}.0.0/24", f"fd00:{there}::/64")
+        self.client.call(
+            "PATCH",
+            f"/v1/edges/{edge}/attachments/customer-{customer}/routes",
+            {"add": [{"prefix": prefix, "via": "channels"} for prefix in prefixes], "remove": []},
+        )
+
+    def limit(self, customer, bps):
+        """The same limit at both edges in both directions; 0 takes it away."""
+        limit = {"rate_bps": int(bps), "burst_us": BURST_US} if bps else None
+        for edge in EDGES:
+            self.client.call(
+                "PATCH",
+                f"/v1/edges/{edge}/attachments/customer-{customer}/limits",
+                {"egress": limit, "ingress": limit},
+            )
+        self.limits[customer] = bps
+
+    def channel_path(self, edge, channel):
+        return f"/v1/edges/{edge}/channels/{channel}"
+
+    def admin(self, channel, state):
+        for edge in EDGES:
+            self.client.call("PATCH", self.channel_path(edge, channel), {"admin_state": state})
+
+    def install_sas(self, channel, an):
+        """A fresh SAK for each direction; the receiver gets it before the sender uses it."""
+        for sender, receiver in DIRECTIONS:
+            sak = secrets.token_hex(SAK_OCTETS)
+            rx, tx = self.channel_path(receiver, channel), self.channel_path(sender, channel)
+            sci = self.client.get(tx)["tx_scs"][0]["sci"]
+            if sci not in (sc["sci"] for sc in self.client.get(rx)["rx_scs"]):
+                self.client.call("POST", f"{rx}/rx-scs", {"sci": sci})
+            self.client.call("POST", f"{rx}/rx-scs/{sci}/sas", {"an": an, "sak": sak})
+            self.client.call("POST", f"{tx}/tx-sas", {"an": an, "sak": sak})
+
+    def replace_sas(self, channel, old, new):
+        self.install_sas(channel, new)
+        for sender, receiver in DIRECTIONS:
+            rx, tx = self.channel_path(receiver, channel), self.channel_path(sender, channel)
+            sci = self.client.get(tx)["tx_scs"][0]["sci"]
+            self.client.call("PATCH", f"{tx}/tx-sas", {"encoding_an": new})
+            self.client.call("DELETE", f"{tx}/tx-sas/{old}")
+            time.sleep(0.01)  # what was sent before the change is still on its way
+            self.client.call("DELETE", f"{rx}/rx-scs/{sci}/sas/{old}")
+
+    def offer(self, customer, bps):
+        """Traffic in both directions: two thirds IPv4, one third IPv6; None stops it."""
+        for edge in EDGES:
+            here, there = host_addresses(edge), host_addresses(other(edge))
+            streams = []
+            if bps is not None:
+                for version, share, source, destination in (
+                    (4, 2, here[0], there[0]),
+                    (6, 1, here[1], there[1]),
+                ):
+                    sizes = [{"ip_bytes": size, "weight": n} for size, n in IMIX[version]]
+                    streams.append(
+                        {
+                            "source": source,
+                            "destination": destination,
+                            "rate_bps": int(bps * share / 3),
+                            "flows": 64,
+                            "sizes": sizes,
+                        }
+                    )
+            self.client.call(
+                "PUT",
+                f"/v1/edges/{edge}/ports/{edge}-{customer}/traffic",
+                {"tag": TAG[customer], "addresses": list(here), "streams": streams},
+            )
+
+    # --- time -----------------------------------------------------------------------------------
+
+    def snapshot(self):
+        return Snapshot(self.client)
+
+    def run(self, seconds):
+        """Shows the traffic once a second; returns what happened."""
+        first = last = self.snapshot()
+        end = first.time + seconds
+        while last.time < end - 0.05:
+            time.sleep(max(0.0, min(last.time + 1.0, end) - time.monotonic()))
+            now = self.snapshot()
+            self.view.show(self.started, self.limits, Interval(last, now))
+            last = now
+        return Interval(first, last)
+
+    def settle(self):
+        """Waits until nothing moves any more."""
+        last = self.snapshot()
+        for _ in range(50):
+            time.sleep(0.1)
+            now = self.snapshot()
+            interval = Interval(last, now)
+            if not interval.hosts("sent_packets") and not interval.hosts("received_packets"):
+                return now
+            last = now
+        raise DaemonError("packets still arrive 5 s after the last one was sent")
+
+    def quiet(self):
+        for customer in CUSTOMERS:
+            self.offer(customer, None)
+        return self.settle()
+
+    def resume(self):
+        for customer, bps in self.steady_rate.items():
+            self.offer(customer, bps)
+        time.sleep(0.2)
+
+    def await_channels(self):
+        def waiting():
+            for edge in EDGES:
+                for channel in self.client.get(f"/v1/edges/{edge}/channels")["channels"]:
+                    if not channel["usable"]:
+                        yield f"{edge} {channel['name']}: {channel['reason']}"
+
+        self.wait_for_none_of(waiting)
+
+    def await_neighbours(self):
+        """IPv4 and IPv6 peers of every customer on every channel."""
+
+        def waiting():
+            for edge in EDGES:
+                neighbours = self.client.get(f"/v1/edges/{edge}/neighbours")["neighbours"]
+                known = sum(n["state"] != "incomplete" for n in neighbours)
+                if known < 2 * len(CUSTOMERS) * len(CHANNELS):
+                    yield f"{edge}: {known} neighbours are resolved"
+
+        self.wait_for_none_of(waiting)
+
+    @staticmethod
+    def wait_for_none_of(waiting, timeout=10):
+        deadline = time.monotonic() + timeout
+        while reasons := list(waiting()):
+            if time.monotonic() > deadline:
+                raise DaemonError(f"not ready after {timeout} s: " + "; ".join(reasons))
+            time.sleep(0.05)
+
+    # --- the story ------------------------------------------------------------------------------
+
+    def configure(self):
+        say = self.view.say
+        say("Installing attachments and features: two customers, the same prefixes, IPv4 and IPv6")
+        for customer in CUSTOMERS:
+            for edge in EDGES:
+                self.attach(customer, edge)
+        say("Installing routes")
+        for customer in CUSTOMERS:
+            for edge in EDGES:
+                self.route(customer, edge)
+        limits = ", ".join(f"{c.upper()} {bps / 1e6:g} Mbps" for c, bps in self.bought.items())
+        say(f"Installing limits: {limits}, each direction")
+        for customer, bps in self.bought.items():
+            self.limit(customer, bps)
+        say("Installing SAs: one for each channel and direction")
+        for channel in CHANNELS:
+            self.install_sas(channel, 0)
+        self.await_channels()
+        self.await_neighbours()
+        # Hosts resolve, and are resolved, with the first packets. From here on all is counted.
+        for customer in CUSTOMERS:
+            self.offer(customer, 2e6)
+        time.sleep(0.5)
+        self.baseline = self.quiet()
+
+    def steady(self, seconds):
+        self.view.say("\nBoth customers offer 90 % of their limits, IMIX, both directions")
+        self.steady_rate = {c: 0.9 * bps for c, bps in self.bought.items()}
+        self.resume()
+        interval = self.run(seconds)
+        for customer, bps in self.steady_rate.items():
+            self.check_delivered("steady", interval, customer, bps)
+        self.checks.equal("steady: packets dropped", sum(interval.drops().values()), 0, "packets")
+        self.figures["steady_gbps"] = interval.total_delivered_bps() / 1e9
+
+    def over_limit(self):
+        self.view.say("\nCustomer A offers twice its limit")
+        self.offer("a", 2 * self.bought["a"])
+        time.sleep(1.0)
+        interval = self.run(4)
+        self.check_delivered("over limit", interval, "a", self.bought["a"])
+        self.check_delivered("over limit", interval, "b", self.steady_rate["b"])
+        sent = dropped = 0
+        for edge in EDGES:
+            sent += interval.host("a", edge, "sent_bytes")
+            dropped += interval.meter("a", edge, "egress", "meter_drop_bytes")
+        self.checks.within(
+            "over limit: A's bytes dropped as meter_egress",
+            100 * dropped / max(sent, 1),
+            50.0,
+            "%",
+            0.05,
+        )
+        meter_b = sum(
+            interval.meter("b", edge, way, "meter_drop_packets")
+            for edge in EDGES
+            for way in ("egress", "ingress")
+        )
+        self.checks.equal("over limit: B's packets dropped by its meters", meter_b, 0, "packets")
+        self.checks.equal("over limit: other drops", interval.drops_but_meter(), 0, "packets")
+
+    def change_limit(self):
+        new = self.bought["a"] * 2 / 3
+        self.view.say(f"\nCustomer A's limit becomes {new / 1e6:g} Mbps while it sends")
+        self.limit("a", new)
+        time.sleep(0.5)
+        interval = self.run(3)
+        self.check_delivered("new limit", interval, "a", new)
+        self.check_delivered("new limit", interval, "b", self.steady_rate["b"])
+        self.limit("a", self.bought["a"])
+
+    def channel_down_and_up(self, channel="ch2"):
+        self.view.say(f"\nChannel {channel} is drained, taken down, and comes back")
+        first = self.quiet()
+        self.resume()
+        before = self.run(1)
+        self.admin(channel, "drain")
+        time.sleep(0.2)
+        drained = self.run(1)
+        self.admin(channel, "down")
+        down = self.run(1)
+        # Both sides receive, and know each other again, before either of them sends.
+        self.admin(channel, "drain")
+        self.await_neighbours()
+        self.admin(channel, "up")
+        time.sleep(0.2)
+        after = self.run(1)
+        whole = Interval(first, self.quiet())
+        lost = whole.lost()
+        self.checks.equal(f"{channel} down and up: customers' packets lost", lost, 0, "packets")
+        reordered = whole.hosts("reordered_packets")
+        self.figures["reordered_by_channel_change"] = reordered
+        for source, target in DIRECTIONS:
+            way = f"{channel} {source} > {target}"
+            # A drained channel still carries the edges' own ARP and neighbour discovery.
+            for state, interval in (("drained", drained), ("down", down)):
+                pps = interval.protected_pps(channel, source)
+                self.checks.at_most(f"{way} while {state}", pps, 50, "pps")
+            usual = before.protected_pps(channel, source)
+            self.checks.within(
+                f"{way} after it came back", after.protected_pps(channel, source), usual, "pps", 0.1
+            )
+
+    def new_keys(self):
+        self.view.say("\nEvery channel gets new SAs under traffic: AN 0 to AN 1")
+        first = self.quiet()
+        self.resume()
+        for channel in CHANNELS:
+            self.replace_sas(channel, 0, 1)
+            self.run(0.5)
+        whole = Interval(first, self.quiet())
+        switched = sum(
+            [(sa["an"], sa["encoding"]) for sa in c["tx_sas"]] == [(1, True)]
+            for c in whole.last.channels.values()
+        )
+        sides = len(whole.last.channels)
+        self.checks.equal("new SAs: channel sides on AN 1 only", switched, sides, "sides")
+        self.checks.equal("new SAs: customers' packets lost", whole.lost(), 0, "packets")
+        self.checks.equal(
+            "new SAs: late, not valid, not using SA", whole.receive_errors(), 0, "packets"
+        )
+
+    def as_fast_as_possible(self):
+        # With limits nothing is lost but by them; without, a queue may overflow.
+        lost = Interval(self.baseline, self.quiet()).lost()
+        self.checks.equal("accounting: sent - received - dropped by meters", lost, 0, "packets")
+        self.view.say("\nNo limits, all hosts send as fast as they can")
+        for customer in CUSTOMERS:
+            self.limit(customer, 0)
+        for customer in CUSTOMERS:
+            self.offer(customer, 0)
+        time.sleep(0.5)
+        interval = self.run(2)
+        workers = len(self.client.get("/v1/status")["worker_cores"])
+        packets = interval.hosts("received_packets") / interval.seconds
+        self.figures["max_gbps_per_core"] = interval.total_delivered_bps() / 1e9 / workers
+        self.figures["max_kpps_per_core"] = packets / 1e3 / workers
+
+    def balance(self):
+        """Nothing crossed between the customers, nothing is missing."""
+        self.view.say("\nThe hosts stop; each packet must be counted at both ends of each link")
+        last = self.quiet()
+        whole = Interval(self.baseline, last)
+        own = whole.hosts("received_packets")
+        foreign, corrupt = last.total("foreign_packets"), last.total("corrupt_packets")
+        self.checks.at_least("isolation: packets of the own customer", own, 100_000, "packets")
+        self.checks.equal("isolation: packets of the other customer", foreign, 0, "packets")
+        self.checks.equal("packets damaged on the way", corrupt, 0, "packets")
+        links = zip(("hosts to edges", "edge to edge", "edges to hosts"), last.missing_on_links())
+        for link, missing in links:
+            self.checks.equal(f"accounting: packets missing from {link}", missing, 0, "packets")
+        for edge in EDGES:
+            left = last.accounting[edge]["unaccounted"]
+            self.checks.equal(f"accounting: packets of {edge} unaccounted for", left, 0, "packets")
+        self.figures["drops"] = whole.drops()
+
+    def check_delivered(self, phase, interval, customer, expected_bps):
+        for source, target in DIRECTIONS:
+            self.checks.within(
+                f"{phase}: {customer.upper()} {source} > {target} delivered",
+                interval.delivered_bps(customer, source) / 1e6,
+                expected_bps / 1e6,
+                "Mbps",
+                0.03,
+            )
+
+
+def options():
+    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__.splitlines()[0])
+    parser.add_argument("--limit-a", type=float, default=300, metavar="MBPS", help="default 300")
+    parser.add_argument("--limit-b", type=float, default=100, metavar="MBPS", help="default 100")
+    parser.add_argument("--scale", type=float, default=1, help="multiplies both limits")
+    parser.add_argument("--seconds", type=float, default=5, help="of the steady phase, default 5")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def stop_on_signal(number, _frame):
+    raise SystemExit(128 + number)
+
+
+def main():
+    arguments = options()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop_on_signal)
+    limits = {
+        "a": arguments.limit_a * arguments.scale * 1e6,
+        "b": arguments.limit_b * arguments.scale * 1e6,
+    }
+    view = LiveView()
+    program = os.path.join(arguments.build, "src", "control", "isthmusd")
+    begin = time.monotonic()
+    with Daemon(program, os.path.join(ROOT, "examples", "demo.toml")) as daemon:
+        client = Client(daemon.socket_path)
+        try:
+            status = client.get("/v1/status")
+            view.say(
+                f"isthmusd {status['version']}, MACsec engine {status['macsec_engine']}, "
+                f"worker on core {status['worker_cores'][0]}, {status['memory']}"
+            )
+            demo = Demo(client, limits, view)
+            demo.configure()
+            demo.steady(arguments.seconds)
+            demo.over_limit()
+            demo.change_limit()
+            demo.channel_down_and_up()
+            demo.new_keys()
+            demo.as_fast_as_possible()
+            demo.balance()
+            client.close()
+            demo.checks.equal("isthmusd's exit code after SIGTERM", daemon.stop(), 0, "")
+        except (OSError, KeyError, DaemonError, ApiError) as error:
+            view.say(f"\ndemo: {type(error).__name__}: {error}\nthe daemon's log:\n{daemon.log()}")
+            return 1
+    demo.figures["seconds"] = time.monotonic() - begin
+    report = os.path.join(arguments.build, "report", "demo.json")
+    demo.checks.write(report, demo.figures)
+    view.say("")
+    for line in demo.checks.lines():
+        view.say(line)
+    view.say(
+        f"carried {demo.figures['max_gbps_per_core']:.2f} Gbps and "
+        f"{demo.figures['max_kpps_per_core']:.0f} kpps per core at most; report: {report}"
+    )
+    return 0 if demo.checks.passed() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,401 @@
+"""scripts/lab as a user runs it: real hosts, two separate edges, kernel interfaces."""
+
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+
+import tap
+from tap import expect, expect_equal, run
+
+LAB = os.path.join(tap.ROOT, "scripts", "lab")
+DIR = "/run/isthmus-lab"
+NAMESPACES = ("vpc-a", "vpc-b", "vpc-c", "vpc-d", "edge-aws", "edge-gcp", "wire")
+CHANNELS = ("ch1", "ch2", "ch3", "ch4")
+MACSEC = 0x88E5
+FIGURES = {}
+
+watch = {}
+SCRATCH = tempfile.TemporaryDirectory(prefix="isthmus-e2e-")
+
+
+# --- helpers --------------------------------------------------------------------------------------
+
+
+def ns(name, *command, **options):
+    return run("ip", "netns", "exec", name, *command, **options)
+
+
+def start(name, *command):
+    """A command in the background, in a namespace."""
+    return subprocess.Popen(
+        ["ip", "netns", "exec", name, *[str(word) for word in command]],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )
+
+
+def finish(process, number=signal.SIGINT, timeout=10):
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        return process.communicate(timeout=timeout)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0]
+
+
+def ctl(edge, *command, **options):
+    program = os.path.join(tap.BUILD, "src", "control", "isthmusctl")
+    return run(program, "--socket", f"{DIR}/{edge}.sock", *command, **options)
+
+
+def api(edge, path):
+    text = run("curl", "--silent", "--show-error", "--fail", "--max-time", 5, "--unix-socket",
+               f"{DIR}/{edge}.sock", f"http://isthmus{path}")
+    return json.loads(text)
+
+
+def ping(name, address, *options, count=5):
+    """Every packet must come back."""
+    text = ns(name, "ping", "-n", "-c", count, "-i", "0.1", "-W", 2, *options, address, check=False)
+    expect(f"{count} received, 0% packet loss" in text, text)
+    return text
+
+
+def ping_once(name, address, *options):
+    """One packet; what ping says."""
+    return ns(name, "ping", "-n", "-c", 1, "-W", 2, *options, address, check=False)
+
+
+def pid_of(edge):
+    with open(f"{DIR}/{edge}.pid", encoding="ascii") as file:
+        return int(file.read())
+
+
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            return not file.read().rsplit(") ", 1)[1].startswith("Z")
+    except OSError:
+        return False
+
+
+def echo_requests(name):
+    """ICMP and ICMPv6 echo requests that a host has received."""
+    lines = [line.split() for line in ns(name, "cat", "/proc/net/snmp").splitlines()]
+    names, values = [line for line in lines if line[0] == "Icmp:"]
+    count4 = int(values[names.index("InEchos")])
+    match = re.search(r"Icmp6InEchos\s+(\d+)", ns(name, "cat", "/proc/net/snmp6"))
+    return count4, int(match.group(1))
+
+
+def attachment_packets(edge, name):
+    for entry in api(edge, "/v1/counters")["attachments"]:
+        if entry["name"] == name:
+            return entry["egress"]["rx_packets"] + entry["ingress"]["rx_packets"]
+    raise AssertionError(f"no attachment {name}")
+
+
+def iperf(address, *options):
+    """Result of an iperf3 test from vpc-a to vpc-b."""
+    server = start("vpc-b", "iperf3", "--server", "--one-off", "--bind", address)
+    try:
+        for _ in range(50):
+            if ":5201 " in ns("vpc-b", "ss", "-Hltn"):
+                break
+            time.sleep(0.1)
+        client = ("iperf3", "--client", address, "--json", "--time", 3)
+        text = ns("vpc-a", *client, *options, check=False)
+    finally:
+        finish(server, signal.SIGTERM)
+    result = json.loads(text)
+    expect("error" not in result, result.get("error"))
+    return result["end"]
+
+
+def ether_types(path):
+    """EtherType of each frame of a capture, as tcpdump writes it."""
+    with open(path, "rb") as file:
+        data = file.read()
+    expect_equal(data[:4], b"\xd4\xc3\xb2\xa1", "magic number of the capture")
+    found, at = [], 24
+    while at < len(data):
+        captured = struct.unpack_from("<I", data, at + 8)[0]
+        found.append(struct.unpack_from(">H", data, at + 16 + 12)[0])
+        at += 16 + captured
+    return found
+
+
+def capture(channel, *options):
+    path = os.path.join(SCRATCH.name, f"{channel}-{len(watch)}-{time.monotonic_ns()}.pcap")
+    process = start("wire", "tcpdump", "-i", f"{channel}-aws", "-w", path, "-s", 64, "-U",
+                    "-Z", "root", *options)
+    # It says so when it listens; what is sent before is not its business.
+    while "listening on" not in process.stdout.readline():
+        expect(process.poll() is None, "tcpdump does not start")
+    return process, path
+
+
+# --- set-up ---------------------------------------------------------------------------------------
+
+
+def lab_up():
+    run(LAB, "down", timeout=60)
+    tap.diagnose(run(LAB, "up", timeout=90))
+    # Over the whole test, anything on a channel that is not MACsec.
+    for channel in CHANNELS:
+        watch[channel] = capture(channel, "not", "ether", "proto", hex(MACSEC))
+
+
+def lab_down():
+    for process, _ in watch.values():
+        finish(process)
+    for edge in ("aws", "gcp"):
+        try:
+            with open(f"{DIR}/{edge}.log", encoding="utf-8", errors="replace") as file:
+                tap.diagnose(f"end of the log of {edge}:\n" + "".join(file.readlines()[-10:]))
+        except OSError:
+            pass
+    run(LAB, "down", timeout=60, check=False)
+    SCRATCH.cleanup()
+    if FIGURES:
+        folder = os.path.join(tap.BUILD, "report")
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "lab.json"), "w", encoding="utf-8") as file:
+            json.dump(FIGURES, file, indent=2)
+
+
+# --- cases ----------------------------------------------------------------------------------------
+
+
+def ping_across_ipv4():
+    ping("vpc-a", "10.2.0.10")
+    ping("vpc-b", "10.1.0.10")
+
+
+def ping_across_ipv6():
+    ping("vpc-a", "fd00:2::10")
+    ping("vpc-b", "fd00:1::10")
+
+
+def ping_with_fragments():
+    ping("vpc-a", "10.2.0.10", "-s", 3000)
+    ping("vpc-a", "fd00:2::10", "-s", 3000)
+
+
+def largest_packets_pass_unfragmented():
+    ping("vpc-a", "10.2.0.10", "-M", "do", "-s", 1472)
+    ping("vpc-a", "fd00:2::10", "-M", "do", "-s", 1452)
+
+
+def edge_answers_ping():
+    ping("vpc-a", "10.1.0.1")
+    ping("vpc-a", "fd00:1::1")
+    ping("vpc-d", "10.2.0.1")
+    ping("vpc-d", "fd00:2::1")
+
+
+def ttl_exceeded_is_told():
+    text = ping_once("vpc-a", "10.2.0.10", "-t", 1)
+    expect("From 10.1.0.1" in text and "Time to live exceeded" in text, text)
+    text = ping_once("vpc-a", "fd00:2::10", "-t", 1)
+    expect(re.search(r"From fd00:1::1.*Time exceeded: Hop limit", text), text)
+    # One hop further it is the far edge that tells.
+    text = ping_once("vpc-a", "10.2.0.10", "-t", 2)
+    expect("From 10.1.0.1" not in text and "Time to live exceeded" in text, text)
+
+
+def unrouted_address_is_told():
+    text = ping_once("vpc-a", "203.0.113.1")
+    expect("From 10.1.0.1" in text and "Net Unreachable" in text, text)
+    text = ping_once("vpc-a", "fd00:dead::1")
+    expect("From fd00:1::1" in text and "Destination unreachable" in text, text)
+
+
+def path_mtu_is_told():
+    set_feature_mtu(1400)
+    try:
+        text = ping_once("vpc-a", "10.2.0.10", "-M", "do", "-s", 1430)
+        expect(re.search(r"From 10\.1\.0\.1.*mtu = 1400", text), text)
+        text = ping_once("vpc-a", "fd00:2::10", "-M", "do", "-s", 1430)
+        expect(re.search(r"From fd00:1::1.*Packet too big: mtu=1400", text), text)
+        ping("vpc-a", "10.2.0.10", "-M", "do", "-s", 1372)
+    finally:
+        set_feature_mtu(1500)
+        for version in ("-4", "-6"):
+            run("ip", version, "-n", "vpc-a", "route", "flush", "cache")
+
+
+def set_feature_mtu(mtu):
+    for n, channel in enumerate(CHANNELS, start=1):
+        ctl("aws", "feature", "set", "customer-1", channel, "--vlan", 1025, "--mtu", mtu,
+            "--address", f"169.254.1{n}.1/30", "--peer", f"169.254.1{n}.2",
+            "--address", f"fd00:ffff:1:{n}::1/64", "--peer", f"fd00:ffff:1:{n}::2")
+
+
+def iperf3_tcp_ipv4():
+    tcp("tcp4_gbps", "10.2.0.10")
+
+
+def iperf3_tcp_ipv6():
+    tcp("tcp6_gbps", "fd00:2::10")
+
+
+def tcp(figure, address):
+    rate = iperf(address)["sum_received"]["bits_per_second"]
+    FIGURES[figure] = round(rate / 1e9, 3)
+    tap.diagnose(f"{rate / 1e6:.0f} Mbps")
+    expect(rate > 50e6, f"{rate / 1e6:.1f} Mbps")
+
+
+def iperf3_udp_ipv4():
+    udp("udp4_lost_percent", "10.2.0.10")
+
+
+def iperf3_udp_ipv6():
+    udp("udp6_lost_percent", "fd00:2::10")
+
+
+def udp(figure, address):
+    total = iperf(address, "--udp", "--bitrate", "20M", "--length", 1200)["sum"]
+    FIGURES[figure] = total["lost_percent"]
+    tap.diagnose(f"{total['packets']} packets, {total['lost_percent']:.2f} % lost")
+    expect(total["packets"] > 3000, f"{total['packets']} packets")
+    expect(total["lost_percent"] < 2, f"{total['lost_percent']} % lost")
+
+
+def customers_do_not_see_each_other():
+    before = {name: echo_requests(name) for name in ("vpc-b", "vpc-d")}
+    packets = attachment_packets("gcp", "customer-1")
+    ping("vpc-c", "10.2.0.10")
+    ping("vpc-c", "fd00:2::10")
+    after = {name: echo_requests(name) for name in ("vpc-b", "vpc-d")}
+    expect_equal(after["vpc-b"], before["vpc-b"], "echo requests at vpc-b")
+    expected = tuple(count + 5 for count in before["vpc-d"])
+    expect_equal(after["vpc-d"], expected, "echo requests at vpc-d")
+    expect_equal(attachment_packets("gcp", "customer-1"), packets, "packets of customer 1")
+
+
+def a_customer_without_its_host_reaches_nobody():
+    run("ip", "-n", "vpc-d", "link", "set", "eth0", "down")
+    try:
+        before = echo_requests("vpc-b")
+        ns("vpc-c", "ping", "-n", "-c", 3, "-i", "0.1", "-W", 1, "10.2.0.10", check=False)
+        text = ns("vpc-c", "ping", "-n", "-c", 3, "-i", "0.1", "-W", 1, "10.2.0.10", check=False)
+        expect(" 0 received" in text, text)
+        expect_equal(echo_requests("vpc-b"), before, "echo requests at vpc-b")
+    finally:
+        run("ip", "-n", "vpc-d", "link", "set", "eth0", "up")
+        run("ip", "-n", "vpc-d", "address", "replace", "fd00:2::10/64", "dev", "eth0", "nodad")
+        for route in (("-4", "10.2.0.1"), ("-6", "fd00:2::1")):
+            run("ip", route[0], "-n", "vpc-d", "route", "replace", "default", "via", route[1])
+    wait_for(lambda: "1 received" in ping_once("vpc-c", "10.2.0.10"), "customer 2 comes back")
+
+
+def wait_for(condition, what, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        expect(time.monotonic() < deadline, f"{what}: not within {seconds} s")
+        time.sleep(0.2)
+
+
+def tcpdump_sees_nothing_but_macsec():
+    captures = [capture(channel) for channel in CHANNELS]
+    try:
+        # Many flows, so that every channel carries some.
+        iperf("10.2.0.10", "--parallel", 16, "--bitrate", "1M")
+        iperf("fd00:2::10", "--parallel", 16, "--bitrate", "1M")
+    finally:
+        for process, _ in captures:
+            finish(process)
+    for (_, path), channel in zip(captures, CHANNELS):
+        types = ether_types(path)
+        tap.diagnose(f"{channel}: {len(types)} frames")
+        expect(len(types) > 100, f"{channel} carried only {len(types)} frames")
+        expect_equal(set(types), {MACSEC}, f"EtherTypes on {channel}")
+
+
+def no_channel_ever_carried_anything_else():
+    for channel, (process, path) in watch.items():
+        finish(process)
+        expect_equal(ether_types(path), [], f"EtherTypes on {channel} other than MACsec")
+    watch.clear()
+
+
+def accounting_is_balanced():
+    for edge in ("aws", "gcp"):
+        wait_for(lambda edge=edge: api(edge, "/v1/counters")["accounting"][0]["unaccounted"] == 0,
+                 f"packets of {edge} unaccounted for", 3)
+        entry = api(edge, "/v1/counters")["accounting"][0]
+        tap.diagnose(json.dumps({k: v for k, v in entry.items() if k != "punted"}))
+        alarming = ("macsec_", "frame_")
+        wrong = {r: n for r, n in entry["drops"].items() if n and r.startswith(alarming)}
+        expect_equal(wrong, {}, f"drops at {edge} that should not be")
+
+
+def status_shows_both_edges():
+    text = run(LAB, "status")
+    for edge in ("edge-aws: process", "edge-gcp: process"):
+        expect(edge in text, text)
+
+
+def a_second_up_is_refused():
+    pids = [pid_of(edge) for edge in ("aws", "gcp")]
+    text = run(LAB, "up", check=False, timeout=60)
+    expect("is up already" in text, text)
+    expect_equal([pid_of(edge) for edge in ("aws", "gcp")], pids, "processes")
+    ping("vpc-a", "10.2.0.10", count=1)
+
+
+def up_after_a_crash_starts_afresh():
+    os.kill(pid_of("aws"), signal.SIGKILL)
+    wait_for(lambda: run(LAB, "status", check=False).count("not running") == 1, "the edge is gone")
+    run(LAB, "up", timeout=90)
+    ping("vpc-a", "10.2.0.10")
+
+
+def down_leaves_nothing():
+    pids = [pid_of(edge) for edge in ("aws", "gcp")]
+    run(LAB, "down", timeout=60)
+    left = [name for name in NAMESPACES if os.path.exists(f"/run/netns/{name}")]
+    expect_equal(left, [], "namespaces")
+    expect_equal([pid for pid in pids if runs(pid)], [], "processes")
+    expect(not os.path.exists(DIR), f"{DIR} is still there")
+    run(LAB, "down", timeout=60)
+
+
+if __name__ == "__main__":
+    tap.require_root()
+    raise SystemExit(
+        tap.run_cases(
+            [
+                ping_across_ipv4,
+                ping_across_ipv6,
+                ping_with_fragments,
+                largest_packets_pass_unfragmented,
+                edge_answers_ping,
+                ttl_exceeded_is_told,
+                unrouted_address_is_told,
+                path_mtu_is_told,
+                iperf3_tcp_ipv4,
+                iperf3_tcp_ipv6,
+                iperf3_udp_ipv4,
+                iperf3_udp_ipv6,
+                customers_do_not_see_each_other,
+                a_customer_without_its_host_reaches_nobody,
+                tcpdump_sees_nothing_but_macsec,
+                accounting_is_balanced,
+                no_channel_ever_carried_anything_else,
+                status_shows_both_edges,
+                a_second_up_is_refused,
+                up_after_a_crash_starts_afresh,
+                down_leaves_nothing,
+            ],
+            before=lab_up,
+            after=lab_down,
+        )
+    )

@@ -7,6 +7,7 @@
 #include "control/compile.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/stages.hpp"
+#include "tests/must.hpp"
 #include "tests/packets.hpp"
 
 #include <rte_cycles.h>
@@ -28,6 +29,7 @@ using dataplane::Direction;
 using dataplane::StageContext;
 using macsec::CipherSuite;
 using test::Bytes;
+using test::must;
 
 constexpr uint64_t kBurst = kBurstMax;
 // Restoring the packets takes longer than most stages, so rounds are counted, not timed.
@@ -37,16 +39,6 @@ const MacAddr kChannelMac{{2, 0, 0, 0, 0, 2}};
 const MacAddr kPeerMac{{2, 0xbb, 0, 0, 0, 1}};
 constexpr uint16_t kVlan = 1100;
 constexpr std::size_t kVpcPort = 0, kChannelPort = 1;
-
-template <class T> T must(Result<T> result) {
-    if (!result)
-        throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
-void must(Result<void> result) {
-    if (!result)
-        throw std::runtime_error(result.error().message);
-}
 
 // One edge with one customer, one interconnect of one channel; `suite` absent: plaintext.
 class Bed {

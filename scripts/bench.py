@@ -7,6 +7,7 @@ build/report/bench.json holds {"machine": {...}, "benchmarks": [{"name", "ns_per
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -52,6 +53,8 @@ def main():
         for entry in report["benchmarks"]:
             if entry.get("error_occurred"):
                 raise SystemExit(f"bench: {entry['name']}: {entry.get('error_message')}")
+            # Google Benchmark adds how it measured to the name.
+            entry["name"] = re.sub(r"/(iterations:\d+|manual_time|real_time)", "", entry["name"])
             results.append(entry)
     if not results:
         raise SystemExit(f"bench: no benchmark matches {arguments.pattern}")

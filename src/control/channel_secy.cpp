@@ -237,6 +237,7 @@ void ChannelSecy::describe(ChannelInfo& info) const {
         const auto& c = slot.sc->counters;
         RxScInfo sc{sci,
                     c.in_pkts_ok.get(),
+                    c.in_pkts_delayed.get(),
                     c.in_pkts_late.get(),
                     c.in_pkts_not_valid.get(),
                     c.in_pkts_not_using_sa.get(),

@@ -46,7 +46,8 @@ struct TxScInfo {
 };
 struct RxScInfo {
     macsec::Sci sci;
-    uint64_t in_pkts_ok = 0, in_pkts_late = 0, in_pkts_not_valid = 0, in_pkts_not_using_sa = 0;
+    uint64_t in_pkts_ok = 0, in_pkts_delayed = 0, in_pkts_late = 0;
+    uint64_t in_pkts_not_valid = 0, in_pkts_not_using_sa = 0;
     uint64_t in_octets_decrypted = 0;
     std::vector<SaInfo> sas;
 };

@@ -167,7 +167,8 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
         return pool.error();
     auto aead = macsec::make_aead(config.macsec_engine);
     if (!aead)
-        return aead.error();
+        return Error{ErrorCode::invalid,
+                     fmt::format("{}: macsec_engine: {}", file_name, aead.error().message)};
     say("MACsec engine {}: known answers verified", (*aead)->name());
     auto ports = open_ports(config, file_name, *pool);
     if (!ports)
@@ -209,6 +210,10 @@ int run(int argc, char** argv) {
         return 1;
     }
     if (check) {
+        if (const auto engine = macsec::make_aead(config->macsec_engine); !engine) {
+            say("{}: macsec_engine: {}", file_name, engine.error().message);
+            return 1;
+        }
         say("{}: good: {} edges, {} ports, {} channels", file_name, config->edges.size(),
             config->ports.size(), config->channels.size());
         return 0;

@@ -7,12 +7,31 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 namespace isthmus::control {
 namespace {
 
 constexpr std::string_view kWire = "wire:";
+
+// DPDK 22.11's AF_XDP driver keeps this many packet buffers per port for the kernel; with fewer it
+// receives nothing and only counts rx_nombuf.
+constexpr uint32_t kAfXdpBuffers = 4096;
+
+Result<void> check_buffers(const Config& config, const std::string& file_name) {
+    const auto ports =
+        std::count_if(config.ports.begin(), config.ports.end(),
+                      [](const PortConfig& port) { return port.device.starts_with("net_af_xdp"); });
+    const auto least = static_cast<uint32_t>(ports + 1) * kAfXdpBuffers;
+    if (ports == 0 || config.packet_buffers >= least)
+        return {};
+    return Error{ErrorCode::invalid,
+                 fmt::format("{}: packet_buffers: {} is too few for {} AF_XDP ports, which keep {} "
+                             "each, expected at least {}",
+                             file_name, config.packet_buffers, ports, kAfXdpBuffers, least),
+                 "packet_buffers", std::to_string(config.packet_buffers), std::to_string(least)};
+}
 
 // Software devices have no address of their own: a locally administered one, the same at every
 // start.
@@ -67,6 +86,8 @@ class Opener {
 
 Result<std::vector<std::unique_ptr<dataplane::Port>>>
 open_ports(const Config& config, const std::string& file_name, rte_mempool* pool) {
+    if (auto good = check_buffers(config, file_name); !good)
+        return good.error();
     std::vector<std::unique_ptr<dataplane::Port>> ports;
     Opener opener(config, pool);
     for (std::size_t index = 0; index < config.ports.size(); ++index) {

@@ -92,6 +92,7 @@ void write_rx(JsonWriter& json, const ChannelInfo& info) {
         json.begin_object()
             .member("sci", text_of(sc.sci))
             .member("in_pkts_ok", sc.in_pkts_ok)
+            .member("in_pkts_delayed", sc.in_pkts_delayed)
             .member("in_pkts_late", sc.in_pkts_late)
             .member("in_pkts_not_valid", sc.in_pkts_not_valid)
             .member("in_pkts_not_using_sa", sc.in_pkts_not_using_sa)

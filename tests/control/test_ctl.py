@@ -61,7 +61,7 @@ class CtlTest(unittest.TestCase):
         self.assertEqual(len(self.tables("show", "channels")), 4)
         self.assertEqual(len(self.tables("show", "ports")), 6)
         self.assertIn("UNACCOUNTED", self.ok("show", "counters"))
-        drops = self.tables("show", "drops", "--all")
+        drops = self.tables("show", "drops")
         self.assertIn(["aws", "no_route", "fib", "0"], [line[:4] for line in drops])
         self.assertEqual({line[0] for line in drops}, {"aws"})
         shown = json.loads(self.ok("--json", "show", "edges"))

@@ -3,6 +3,7 @@
 #include "dataplane/eal.hpp"
 #include "dataplane/packet_meta.hpp"
 #include "sim/wire.hpp"
+#include "tests/must.hpp"
 
 #include <rte_eal.h>
 #include <rte_ethdev.h>
@@ -19,16 +20,6 @@ namespace isthmus::test {
 namespace {
 
 rte_mempool* pool = nullptr;
-
-template <class T> T must(Result<T> result) {
-    if (!result)
-        throw std::runtime_error(result.error().message);
-    return std::move(*result);
-}
-void must(Result<void> result) {
-    if (!result)
-        throw std::runtime_error(result.error().message);
-}
 
 control::Config make_config(const TestbedOptions& options) {
     control::Config config;

@@ -71,14 +71,16 @@ void print_channel(const JsonValue& channel) {
           "in_pkts_bad_tag", "in_pkts_no_sci", "in_pkts_untagged", "out_pkts_untagged"})
         std::printf("%-20s %s\n", name, cell(channel, name).c_str());
     std::puts("");
-    Table table({"SCI", "DIRECTION", ">OK", ">OCTETS", ">LATE", ">NOT VALID", ">NOT USING SA"});
+    Table table(
+        {"SCI", "DIRECTION", ">OK", ">OCTETS", ">DELAYED", ">LATE", ">NOT VALID", ">NOT USING SA"});
     for (const auto& sc : elements(channel, "tx_scs"))
         table.add({cell(sc, "sci"), "transmit", cell(sc, "out_pkts_encrypted"),
-                   cell(sc, "out_octets_encrypted"), "-", "-", "-"});
+                   cell(sc, "out_octets_encrypted"), "-", "-", "-", "-"});
     for (const auto& sc : elements(channel, "rx_scs"))
         table.add({cell(sc, "sci"), "receive", cell(sc, "in_pkts_ok"),
-                   cell(sc, "in_octets_decrypted"), cell(sc, "in_pkts_late"),
-                   cell(sc, "in_pkts_not_valid"), cell(sc, "in_pkts_not_using_sa")});
+                   cell(sc, "in_octets_decrypted"), cell(sc, "in_pkts_delayed"),
+                   cell(sc, "in_pkts_late"), cell(sc, "in_pkts_not_valid"),
+                   cell(sc, "in_pkts_not_using_sa")});
     table.print("no SCs");
     std::puts("");
     print_sas(channel);

@@ -17,7 +17,7 @@ using Outcome = Result<void>;
 Outcome show_status(Context& context);
 Outcome show_edges(Context& context);
 Outcome show_counters(Context& context);
-Outcome show_drops(Context& context, bool all);
+Outcome show_drops(Context& context, bool nonzero);
 Outcome show_neighbours(Context& context);
 Outcome show_interconnects(Context& context);
 Outcome show_channels(Context& context);

@@ -28,7 +28,7 @@ struct Program {
     LimitArguments limit;
     SaArguments sa;
     NeighbourArguments neighbour;
-    bool all_drops = false;
+    bool nonzero_drops = false;
 
     Program() {
         app.fallthrough();
@@ -85,8 +85,8 @@ void Program::add_show() {
     add(show, "edges", "the daemon's edges", show_edges);
     add(show, "counters", "packets of edges, attachments and channels", show_counters);
     auto* drops = add(show, "drops", "dropped packets by reason",
-                      [this](Context& context) { return show_drops(context, all_drops); });
-    drops->add_flag("--all", all_drops, "reasons that no packet met as well");
+                      [this](Context& context) { return show_drops(context, nonzero_drops); });
+    drops->add_flag("--nonzero", nonzero_drops, "only reasons that packets met");
     add(show, "neighbours", "MAC addresses of next hops", show_neighbours);
     add(show, "interconnects", "interconnects and their channels", show_interconnects);
     add(show, "channels", "channels and why they are not usable", show_channels);

@@ -146,7 +146,7 @@ Outcome show_counters(Context& context) {
     });
 }
 
-Outcome show_drops(Context& context, bool all) {
+Outcome show_drops(Context& context, bool nonzero) {
     return context.show(std::string("/v1/drops"), [&](const JsonValue& reply) {
         Table table({"EDGE", "REASON", "STAGE", ">PACKETS", "HELP"});
         for (const auto& drop : elements(reply, "drops")) {
@@ -156,7 +156,8 @@ Outcome show_drops(Context& context, bool all) {
                 continue;
             for (const auto& [edge, value] : *edges) {
                 const auto* count = value.as<uint64_t>();
-                if ((context.edge.empty() || edge == context.edge) && count && (all || *count != 0))
+                if ((context.edge.empty() || edge == context.edge) && count &&
+                    (!nonzero || *count != 0))
                     table.add({edge, cell(drop, "reason"), cell(drop, "stage"), cell(&value),
                                cell(drop, "help")});
             }

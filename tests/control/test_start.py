@@ -1,0 +1,147 @@
+"""Starting and stopping isthmusd: what it refuses, what it leaves behind, several at once.
+
+    test_start.py ISTHMUSD [unittest's own arguments]
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from api_daemon import Daemon, configuration
+
+PROGRAM = None
+SAK = "5e" * 32
+
+
+class Start(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="isthmus-start-")
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "edge.toml")
+
+    def run_with(self, text, *arguments):
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write(text)
+        done = subprocess.run(
+            [PROGRAM, "--config", self.path, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+            check=False,
+        )
+        return done.returncode, done.stdout.decode()
+
+    def good(self):
+        return configuration(os.path.join(self.folder.name, "isthmusd.sock"))
+
+    def refused(self, text, *expected, arguments=()):
+        code, output = self.run_with(text, *arguments)
+        self.assertEqual(code, 1, output)
+        for part in expected:
+            self.assertIn(part, output)
+
+    def test_check_starts_nothing(self):
+        code, output = self.run_with(self.good(), "--check")
+        self.assertEqual((code, "good" in output), (0, True), output)
+        self.assertEqual(os.listdir(self.folder.name), ["edge.toml"])
+
+    def test_check_refuses_with_file_and_line(self):
+        bad = self.good().replace("memory_mb = 256", "memory_gb = 1")
+        line = bad.split("\n").index("memory_gb = 1") + 1
+        self.refused(bad, f"{self.path}:{line}:", "memory_gb", arguments=("--check",))
+        engine = 'macsec_engine = "quantum"\n' + self.good()
+        self.refused(engine, "macsec_engine", "quantum", arguments=("--check",))
+
+    def test_a_port_that_fails_is_named(self):
+        text = self.good().replace('device = "generator"', 'device = "net_nothing0,x=1"', 1)
+        line = text.split("\n").index('device = "net_nothing0,x=1"') - 2
+        self.refused(text, "port aws-a:", "net_nothing0,x=1", f"{self.path}:{line}:")
+        text = self.good().replace('device = "generator"', 'device = "0000:ff:1f.7"', 1)
+        self.refused(text, "port aws-a:", "0000:ff:1f.7")
+
+    def test_too_few_buffers_for_af_xdp(self):
+        device = 'device = "net_af_xdp0,iface=nowhere0"'
+        text = self.good().replace('device = "generator"', device, 1)
+        text = text.replace("packet_buffers = 16384", "packet_buffers = 4096")
+        self.refused(text, "packet_buffers", "4096", "8192")
+
+    def test_a_core_that_is_not_there(self):
+        text = re.sub(r"worker_cores = \[\d+\]", "worker_cores = [1000]", self.good())
+        self.refused(text, "worker_cores", "1000")
+
+    def test_too_little_memory(self):
+        text = self.good().replace("packet_buffers = 16384", "packet_buffers = 1048576")
+        self.refused(text, "packet_buffers", "1048576", "memory_mb")
+
+    def test_missing_file(self):
+        code, output = self.run_with(self.good(), "--nonsense")
+        self.assertEqual(code, 2, output)
+        done = subprocess.run([PROGRAM, "--config", "/nowhere"], capture_output=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"/nowhere", done.stderr)
+
+
+class Running(unittest.TestCase):
+    def test_two_at_once_and_one_socket_for_one(self):
+        with Daemon(PROGRAM) as first, Daemon(PROGRAM) as second:
+            for daemon in (first, second):
+                self.assertEqual(daemon.call("GET", "/status").status, 200)
+            config = os.path.join(first.folder.name, "isthmusd.toml")
+            third = subprocess.run(
+                [PROGRAM, "--config", config], capture_output=True, timeout=60, check=False
+            )
+            self.assertEqual(third.returncode, 1)
+            self.assertIn(first.socket_path.encode(), third.stderr)
+            self.assertEqual(first.call("GET", "/status").status, 200)
+            self.assertEqual((first.stop(), second.stop()), (0, 0))
+
+    def test_starts_again_after_kill(self):
+        with Daemon(PROGRAM) as daemon:
+            daemon.process.send_signal(signal.SIGKILL)
+            daemon.process.wait(10)
+            self.assertTrue(os.path.exists(daemon.socket_path))
+            config = os.path.join(daemon.folder.name, "isthmusd.toml")
+            with open(daemon.log_path, "ab") as log:
+                daemon.process = subprocess.Popen([PROGRAM, "--config", config], stderr=log)
+            daemon.wait_for_socket()
+            self.assertEqual(daemon.stop(), 0)
+
+    def test_last_words_add_up(self):
+        with Daemon(PROGRAM) as daemon:
+            daemon.call("GET", "/status")
+            self.assertEqual(daemon.stop(), 0)
+            lines = [line for line in daemon.log().splitlines() if "accounting edge=" in line]
+            self.assertEqual(len(lines), 2)
+            for line in lines:
+                self.assertIn(" unaccounted=0 ", line)
+
+    def test_keys_stay_inside(self):
+        with Daemon(PROGRAM) as daemon:
+            path = "/edges/aws/channels/ch1"
+            made = daemon.call("POST", path + "/tx-sas", {"an": 0, "sak": SAK})
+            self.assertEqual(made.status, 201)
+            for reply in (made, daemon.call("GET", path), daemon.call("GET", "/counters")):
+                self.assertNotIn(SAK, reply.text)
+            wrong = daemon.call("POST", path + "/tx-sas", {"an": 1, "sak": SAK[:-2]})
+            self.assertEqual(wrong.status, 400)
+            self.assertNotIn(SAK[:-2], wrong.text)
+            with open(f"/proc/{daemon.process.pid}/limits", encoding="ascii") as limits:
+                core = [line for line in limits if line.startswith("Max core file size")][0]
+            self.assertEqual(core.split()[4:6], ["0", "0"], "no core file may hold keys")
+            self.assertEqual(daemon.stop(), 0)
+            self.assertNotIn(SAK, daemon.log())
+
+
+def main():
+    global PROGRAM
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -31,9 +31,9 @@ configure_build() {
     fi
 }
 
-# compile DIR: quiet when it works.
+# compile DIR [targets]: quiet when it works.
 compile() {
-    ninja -C "$1" --quiet
+    ninja -C "$1" --quiet "${@:2}"
 }
 
 # The release build that users run.

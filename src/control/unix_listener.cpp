@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include <sys/socket.h>
@@ -72,6 +73,12 @@ Result<void> remove_stale(const std::string& path) {
 Result<UnixListener> UnixListener::open(const std::string& path) {
     if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path))
         return invalid_value("socket", path, "a path of 1..107 octets");
+    // /run is empty after a boot: the folder of the default path must be made.
+    std::error_code failure;
+    if (const auto folder = std::filesystem::path(path).parent_path(); !folder.empty())
+        std::filesystem::create_directories(folder, failure);
+    if (failure)
+        return failed(path, "cannot make its folder: " + failure.message());
     if (auto removed = remove_stale(path); !removed)
         return removed.error();
     Descriptor fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -342,10 +342,22 @@ TEST_F(HttpServerTest, LeavesOtherFilesAlone) {
     std::string content;
     std::ifstream(path_) >> content;
     EXPECT_EQ(content, "precious");
-    const auto elsewhere = HttpServer::start(folder_ + "/none/s.sock",
+    const auto elsewhere = HttpServer::start(path_ + "/none/s.sock",
                                              [](const HttpRequest&) { return HttpResponse{}; });
     ASSERT_FALSE(elsewhere);
-    EXPECT_NE(elsewhere.error().message.find("/none/s.sock: cannot bind"), std::string::npos);
+    EXPECT_NE(elsewhere.error().message.find("cannot make its folder"), std::string::npos);
+}
+
+// /run/isthmus does not exist after a boot.
+TEST_F(HttpServerTest, MakesItsFolder) {
+    const std::string path = folder_ + "/run/s.sock";
+    {
+        const auto server =
+            HttpServer::start(path, [](const HttpRequest&) { return HttpResponse{}; });
+        ASSERT_TRUE(server) << server.error().message;
+        EXPECT_EQ(access(path.c_str(), F_OK), 0);
+    }
+    EXPECT_EQ(rmdir((folder_ + "/run").c_str()), 0) << "the socket is gone";
 }
 
 // A daemon that ends must not remove the socket of its successor.

@@ -1,5 +1,7 @@
 #include "dataplane/ethdev_port.hpp"
 
+#include "dataplane/xdp_socket.hpp"
+
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 #include <rte_pci.h>
@@ -16,8 +18,9 @@ constexpr uint16_t kDescriptors = 1024;
 
 class EthdevPort final : public Port {
   public:
-    EthdevPort(uint16_t ethdev, MacAddr mac, std::string driver)
-        : ethdev_(ethdev), mac_(mac), driver_(std::move(driver)) {}
+    EthdevPort(uint16_t ethdev, MacAddr mac, std::string driver, std::vector<int> xdp_sockets)
+        : ethdev_(ethdev), mac_(mac), driver_(std::move(driver)),
+          xdp_sockets_(std::move(xdp_sockets)) {}
     ~EthdevPort() override { EthdevPort::stop(); }
 
     uint16_t rx_burst(uint16_t queue, rte_mbuf** packets, uint16_t count) noexcept override {
@@ -36,7 +39,10 @@ class EthdevPort final : public Port {
         rte_eth_stats stats{};
         if (stopped_ || rte_eth_stats_get(ethdev_, &stats) != 0)
             return final_losses_;
-        return {stats.imissed, stats.ierrors, stats.rx_nombuf, stats.oerrors};
+        uint64_t missed = stats.imissed;
+        for (const int socket : xdp_sockets_)
+            missed += xdp_ring_full(socket);
+        return {missed, stats.ierrors, stats.rx_nombuf, stats.oerrors};
     }
     void stop() override {
         if (stopped_)
@@ -51,6 +57,7 @@ class EthdevPort final : public Port {
     uint16_t ethdev_;
     MacAddr mac_;
     std::string driver_;
+    std::vector<int> xdp_sockets_; // the driver's; only asked for statistics
     bool stopped_ = false;
     DeviceLosses final_losses_; // the device forgets them when it closes
 };
@@ -99,8 +106,9 @@ Result<void> configure(uint16_t ethdev, const rte_eth_dev_info& info,
     conf.rxmode.mtu = request.l2_payload;
     if (int code = rte_eth_dev_configure(ethdev, 1, request.tx_queues, &conf); code != 0)
         return failed(request, "configuring the device", code);
-    uint16_t rx_descriptors = kDescriptors;
-    uint16_t tx_descriptors = kDescriptors;
+    // AF_XDP asks for 2048, which bridges longer pauses of the worker.
+    uint16_t rx_descriptors = std::max(kDescriptors, info.default_rxportconf.ring_size);
+    uint16_t tx_descriptors = std::max(kDescriptors, info.default_txportconf.ring_size);
     rte_eth_dev_adjust_nb_rx_tx_desc(ethdev, &rx_descriptors, &tx_descriptors);
     const int socket = rte_eth_dev_socket_id(ethdev);
     const auto on = static_cast<unsigned>(socket < 0 ? 0 : socket);
@@ -145,8 +153,12 @@ Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev, const EthdevRequest& 
     rte_eth_dev_info info{};
     if (int code = rte_eth_dev_info_get(ethdev, &info); code != 0)
         return failed(request, "asking for capabilities", code);
+    const std::vector<int> before = xdp_sockets();
     if (auto good = configure(ethdev, info, request); !good)
         return good.error();
+    std::vector<int> sockets = xdp_sockets();
+    std::erase_if(sockets,
+                  [&](int fd) { return std::count(before.begin(), before.end(), fd) != 0; });
     if (int code = rte_eth_dev_start(ethdev); code != 0)
         return failed(request, "starting the device", code);
     // Solicitations for our IPv6 addresses come to group addresses; software devices pass them
@@ -155,7 +167,8 @@ Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev, const EthdevRequest& 
     const auto mac = settle_mac(ethdev, request);
     if (!mac)
         return mac.error();
-    return std::unique_ptr<Port>(std::make_unique<EthdevPort>(ethdev, *mac, info.driver_name));
+    return std::unique_ptr<Port>(
+        std::make_unique<EthdevPort>(ethdev, *mac, info.driver_name, std::move(sockets)));
 }
 
 Result<std::unique_ptr<Port>> open_device(const std::string& device, const EthdevRequest& request) {

@@ -337,6 +337,65 @@ def accounting_is_balanced():
         expect_equal(wrong, {}, f"drops at {edge} that should not be")
 
 
+def port_counters(edge):
+    ports = api(edge, f"/v1/edges/{edge}/ports")["ports"]
+    return {port["name"]: port for port in ports}
+
+
+def kernel_counters(edge):
+    links = json.loads(run("ip", "-n", f"edge-{edge}", "-s", "-j", "link", "show"))
+    return {link["ifname"]: link["stats64"] for link in links}
+
+
+def devices_and_kernel_agree():
+    """What one edge sends the other receives or lost in its device; the kernel counts the same."""
+
+    def differences():
+        ports = {edge: port_counters(edge) for edge in ("aws", "gcp")}
+        wrong = []
+        for here, there in (("aws", "gcp"), ("gcp", "aws")):
+            kernel = kernel_counters(there)
+            for channel in CHANNELS:
+                near, far = ports[here][channel], ports[there][channel]
+                lost = far["rx_missed"] + far["rx_errors"] + far["rx_nombuf"]
+                sent = near["tx_packets"] - near["tx_errors"]
+                seen = kernel[channel]["rx"]["packets"]
+                if not sent == far["rx_packets"] + lost == seen:
+                    wrong.append((here, channel, sent, far["rx_packets"], lost, seen))
+        return wrong
+
+    try:
+        wait_for(lambda: not differences(), "the same packets at both ends of every channel", 5)
+    finally:
+        for wrong in differences():
+            tap.diagnose("{} {}: sent {}, received {}, lost in the device {}, kernel {}".format(*wrong))
+    carried = sum(port_counters("gcp")[channel]["rx_packets"] for channel in CHANNELS)
+    expect(carried > 10_000, f"only {carried} packets crossed")
+    tap.diagnose(f"{carried} packets from aws to gcp")
+
+
+def a_paused_edge_counts_what_it_misses():
+    """More than its rings hold arrives while an edge stands still: the loss is in the books."""
+
+    def lost():
+        return api("gcp", "/v1/counters")["accounting"][0]["device_rx_lost"]
+
+    before = lost()
+    pid = pid_of("gcp")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        # One flow takes one channel, whose ring has room for a few thousand packets.
+        flood = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n" \
+                "for _ in range(20_000): s.sendto(bytes(100), ('10.2.0.10', 9))"
+        ns("vpc-a", "/usr/bin/python3", "-c", flood, timeout=60)
+        time.sleep(0.2)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait_for(lambda: lost() > before, "losses in the device are counted", 5)
+    tap.diagnose(f"{lost() - before} packets lost while the edge stood still")
+    devices_and_kernel_agree()
+
+
 def status_shows_both_edges():
     text = run(LAB, "status")
     for edge in ("edge-aws: process", "edge-gcp: process"):
@@ -389,6 +448,8 @@ if __name__ == "__main__":
                 a_customer_without_its_host_reaches_nobody,
                 tcpdump_sees_nothing_but_macsec,
                 accounting_is_balanced,
+                devices_and_kernel_agree,
+                a_paused_edge_counts_what_it_misses,
                 no_channel_ever_carried_anything_else,
                 status_shows_both_edges,
                 a_second_up_is_refused,

@@ -1,0 +1,37 @@
+#include "dataplane/xdp_socket.hpp"
+
+#include <linux/if_xdp.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <sys/socket.h>
+
+#ifndef SOL_XDP
+#define SOL_XDP 283
+#endif
+
+namespace isthmus::dataplane {
+
+std::vector<int> xdp_sockets() {
+    std::vector<int> sockets;
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", ignored)) {
+        const int fd = std::atoi(entry.path().filename().c_str());
+        int domain = 0;
+        socklen_t size = sizeof domain;
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_XDP)
+            sockets.push_back(fd);
+    }
+    return sockets;
+}
+
+uint64_t xdp_ring_full(int socket) {
+    xdp_statistics statistics{};
+    socklen_t size = sizeof statistics;
+    if (getsockopt(socket, SOL_XDP, XDP_STATISTICS, &statistics, &size) != 0)
+        return 0;
+    return statistics.rx_ring_full;
+}
+
+} // namespace isthmus::dataplane

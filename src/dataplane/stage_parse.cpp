@@ -49,8 +49,7 @@ void trim_padding(Burst& burst, uint8_t i, uint16_t ip_length) noexcept {
     }
 }
 
-template <Direction D>
-void check_v4(const StageContext& context, Burst& burst, uint8_t i, uint32_t seed) noexcept {
+template <Direction D> void check_v4(Burst& burst, uint8_t i, uint32_t seed) noexcept {
     const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
     IpHeader header;
     if (const auto bad = check_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header))
@@ -69,7 +68,6 @@ void check_v4(const StageContext& context, Burst& burst, uint8_t i, uint32_t see
     if (wire::overlay<wire::Ethernet>(burst.frame[i])->destination.is_multicast())
         return burst.drop(i, Drop::ip_multicast);
     trim_padding(burst, i, header.length);
-    (void)context;
 }
 
 // Neighbour discovery to a group of the link (RFC 4861: solicitations and advertisements).
@@ -156,7 +154,7 @@ template <Direction D> void check_ip(StageContext& context, Burst& burst) noexce
         const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
         const uint32_t seed = context.state.interconnects[attachment.interconnect.value].hash_seed;
         if (burst.ether_type[i] == wire::kEtherTypeIpv4)
-            check_v4<D>(context, burst, i, seed);
+            check_v4<D>(burst, i, seed);
         else if (burst.ether_type[i] == wire::kEtherTypeIpv6)
             check_v6<D>(context, burst, i, seed);
         else if (burst.ether_type[i] == wire::kEtherTypeArp)

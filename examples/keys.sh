@@ -4,15 +4,23 @@
 # A fresh 32-octet key in hexadecimal.
 new_sak() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; }
 
+# With XPN suites a SAK has a salt, and each SC that uses it a number, its SSCI.
+new_salt() { od -An -v -tx1 -N12 /dev/urandom | tr -d ' \n'; }
+
 # one_way SENDER RECEIVER CHANNEL: SENDER and RECEIVER are shell functions that call isthmusctl for
 # one edge. The receiver gets the key first, so that it refuses nothing of what the sender protects
 # with it. A key goes through pipes only: it is in no file and on no command line.
 one_way() {
-    local sender=$1 receiver=$2 channel=$3 sci sak
-    sci=$("$sender" --json channel show "$channel" | jq -er '.tx_scs[0].sci')
+    local sender=$1 receiver=$2 channel=$3 shown sci sak xpn=()
+    shown=$("$sender" --json channel show "$channel")
+    sci=$(jq -er '.tx_scs[0].sci' <<<"$shown")
+    if [[ $(jq -er .cipher_suite <<<"$shown") == *XPN* ]]; then
+        xpn=(--salt "$(new_salt)" --ssci 1)
+    fi
     sak=$(new_sak)
-    printf %s "$sak" | "$receiver" sa add-rx "$channel" --sci "$sci" --an 0 --key-file -
-    printf %s "$sak" | "$sender" sa add-tx "$channel" --an 0 --key-file -
+    printf %s "$sak" |
+        "$receiver" sa add-rx "$channel" --sci "$sci" --an 0 --key-file - "${xpn[@]}"
+    printf %s "$sak" | "$sender" sa add-tx "$channel" --an 0 --key-file - "${xpn[@]}"
 }
 
 install_keys() {

@@ -24,7 +24,7 @@ TAG = {"a": 0xA, "b": 0xB}
 # The simple IMIX of 64, 576 and 1500 octets in 7:4:1. The generator's mark does not fit into 64
 # octets behind an IPv6 and a UDP header, so that the smallest IPv6 packet has 80.
 IMIX = {4: ((64, 7), (576, 4), (1500, 1)), 6: ((80, 7), (576, 4), (1500, 1))}
-SAK_OCTETS = 32
+SAK_OCTETS, SALT_OCTETS = 32, 12  # of GCM-AES-XPN-256
 # Long enough for the pauses that a busy virtual machine makes.
 BURST_US = 50_000
 
@@ -100,13 +100,18 @@ class Demo:
     def install_sas(self, channel, an):
         """A fresh SAK for each direction; the receiver gets it before the sender uses it."""
         for sender, receiver in DIRECTIONS:
-            sak = secrets.token_hex(SAK_OCTETS)
+            secure = {
+                "an": an,
+                "sak": secrets.token_hex(SAK_OCTETS),
+                "salt": secrets.token_hex(SALT_OCTETS),
+                "ssci": 1,  # the SAK is used in one direction only
+            }
             rx, tx = self.channel_path(receiver, channel), self.channel_path(sender, channel)
             sci = self.client.get(tx)["tx_scs"][0]["sci"]
             if sci not in (sc["sci"] for sc in self.client.get(rx)["rx_scs"]):
                 self.client.call("POST", f"{rx}/rx-scs", {"sci": sci})
-            self.client.call("POST", f"{rx}/rx-scs/{sci}/sas", {"an": an, "sak": sak})
-            self.client.call("POST", f"{tx}/tx-sas", {"an": an, "sak": sak})
+            self.client.call("POST", f"{rx}/rx-scs/{sci}/sas", secure)
+            self.client.call("POST", f"{tx}/tx-sas", secure)
 
     def replace_sas(self, channel, old, new):
         self.install_sas(channel, new)

@@ -28,7 +28,7 @@ class DaemonError(Exception):
 
 
 class Daemon:
-    """Runs isthmusd from examples/demo.toml with a socket of its own; a context manager."""
+    """Runs isthmusd from examples/demo.toml with a socket and a state file of its own; a context manager."""
 
     def __init__(self, program, template):
         self._program = program
@@ -49,6 +49,7 @@ class Daemon:
         main, worker = _cores()
         for name, value in (
             ("socket", f'"{self.socket_path}"'),
+            ("state", f'"{folder}/state.db"'),
             ("main_core", main),
             ("worker_cores", f"[{worker}]"),
         ):

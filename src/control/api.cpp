@@ -44,6 +44,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"POST", "/v1/edges/EDGE/channels/CHANNEL/rx-scs", Body::json, post_rx_sc},
     {"DELETE", "/v1/edges/EDGE/channels/CHANNEL/rx-scs/SCI", Body::none, delete_rx_sc},
     {"POST", "/v1/edges/EDGE/channels/CHANNEL/rx-scs/SCI/sas", Body::json, post_rx_sa},
+    {"PATCH", "/v1/edges/EDGE/channels/CHANNEL/rx-scs/SCI/sas/AN", Body::json, patch_rx_sa},
     {"DELETE", "/v1/edges/EDGE/channels/CHANNEL/rx-scs/SCI/sas/AN", Body::none, delete_rx_sa},
     {"GET", "/v1/edges/EDGE/attachments", Body::none, get_attachments},
     {"POST", "/v1/edges/EDGE/attachments", Body::json, post_attachment},

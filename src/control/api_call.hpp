@@ -63,6 +63,7 @@ Reply delete_tx_sa(Call& call);
 Reply post_rx_sc(Call& call);
 Reply delete_rx_sc(Call& call);
 Reply post_rx_sa(Call& call);
+Reply patch_rx_sa(Call& call);
 Reply delete_rx_sa(Call& call);
 
 // api_attachments.cpp

@@ -93,7 +93,8 @@ Reply post_tx_sa(Call& call) {
     const auto sa = read_tx_sa(call.body, suite_of(call));
     if (!sa)
         return sa.error();
-    return channel_reply(call, call.control.add_tx_sa(call.channel, sa->an, sa->sak, sa->pn), 201);
+    return channel_reply(
+        call, call.control.add_tx_sa(call.channel, {sa->an, sa->sak, sa->pn, sa->xpn}), 201);
 }
 
 Reply patch_tx_sas(Call& call) {
@@ -122,8 +123,16 @@ Reply post_rx_sa(Call& call) {
     const auto sa = read_rx_sa(call.body, suite_of(call));
     if (!sa)
         return sa.error();
-    return channel_reply(
-        call, call.control.add_rx_sa(call.channel, call.sci, sa->an, sa->sak, sa->pn), 201);
+    const RxSaSpec spec{sa->an, sa->sak, sa->pn.value_or(1), sa->xpn, sa->in_use};
+    return channel_reply(call, call.control.add_rx_sa(call.channel, call.sci, spec), 201);
+}
+
+Reply patch_rx_sa(Call& call) {
+    const auto in_use = read_in_use(call.body);
+    if (!in_use)
+        return in_use.error();
+    return channel_reply(call,
+                         call.control.set_rx_sa_in_use(call.channel, call.sci, call.an, *in_use));
 }
 
 Reply delete_rx_sa(Call& call) {

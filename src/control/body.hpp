@@ -47,10 +47,13 @@ struct NeighbourBody {
 struct SaBody {
     uint8_t an = 0;
     WipedBytes sak;
-    uint64_t pn = 1; // next_pn or lowest_pn
+    std::optional<uint64_t> pn; // next_pn or lowest_pn
+    std::optional<macsec::XpnParameters> xpn;
+    bool in_use = true; // receive only
 };
 [[nodiscard]] Result<SaBody> read_tx_sa(const JsonValue& body, macsec::CipherSuite suite);
 [[nodiscard]] Result<SaBody> read_rx_sa(const JsonValue& body, macsec::CipherSuite suite);
+[[nodiscard]] Result<bool> read_in_use(const JsonValue& body);
 [[nodiscard]] Result<uint8_t> read_encoding_an(const JsonValue& body);
 [[nodiscard]] Result<macsec::Sci> read_rx_sc(const JsonValue& body);
 

@@ -1,4 +1,4 @@
-// What is said of channels, ports, keys and neighbours.
+// What is said of channels, ports and neighbours.
 
 #include "control/body.hpp"
 #include "control/body_fields.hpp"
@@ -8,8 +8,6 @@
 
 namespace isthmus::control {
 namespace {
-
-constexpr uint64_t kMaxAn = macsec::kAssociationNumbers - 1;
 
 Result<void> read_channel_state(AdminState& out, const JsonValue& value, const FieldPath& path) {
     constexpr std::string_view kExpected = "'up', 'drain' or 'down'";
@@ -44,71 +42,6 @@ Result<void> read_port_state(bool& out, const JsonValue& value, const FieldPath&
 
 constexpr auto kPortFields = std::to_array<Field<bool>>({
     {"admin_state", Need::required, read_port_state},
-});
-
-struct SaDraft : SaBody {
-    macsec::CipherSuite suite{};
-};
-
-Result<void> read_sak(SaDraft& out, const JsonValue& value, const FieldPath& path) {
-    const std::size_t octets = macsec::sak_length(out.suite);
-    const std::string expected = std::to_string(2 * octets) + " hexadecimal digits for " +
-                                 std::string(macsec::name(out.suite));
-    const auto* text = value.as<WipedString>();
-    if (!text)
-        return path.error("this type", expected);
-    if (text->size() != 2 * octets)
-        return path.error("a length of " + std::to_string(text->size()), expected);
-    out.sak.reserve(octets);
-    for (std::size_t i = 0; i < octets; ++i) {
-        const int high = hex_digit((*text)[2 * i]);
-        const int low = hex_digit((*text)[2 * i + 1]);
-        if (high < 0 || low < 0)
-            return path.error("the text given", expected);
-        out.sak.push_back(static_cast<uint8_t>(high << 4 | low));
-    }
-    return {};
-}
-
-Result<void> read_pn(SaDraft& out, const JsonValue& value, const FieldPath& path) {
-    const auto pn = read_unsigned(value, path, 1, macsec::last_pn(out.suite));
-    if (!pn)
-        return pn.error();
-    out.pn = *pn;
-    return {};
-}
-
-constexpr auto kTxSaFields = std::to_array<Field<SaDraft>>({
-    {"an", Need::required, integer<SaDraft, &SaDraft::an, 0, kMaxAn>},
-    {"sak", Need::required, read_sak},
-    {"next_pn", Need::optional, read_pn},
-});
-
-constexpr auto kRxSaFields = std::to_array<Field<SaDraft>>({
-    {"an", Need::required, integer<SaDraft, &SaDraft::an, 0, kMaxAn>},
-    {"sak", Need::required, read_sak},
-    {"lowest_pn", Need::optional, read_pn},
-});
-
-Result<SaBody> read_sa(const JsonValue& body, macsec::CipherSuite suite,
-                       std::span<const Field<SaDraft>> fields) {
-    SaDraft out;
-    out.suite = suite;
-    if (auto read = read_object<SaDraft>(out, body, fields, {}); !read)
-        return read.error();
-    return SaBody(std::move(out));
-}
-
-Result<void> read_an(uint8_t& out, const JsonValue& value, const FieldPath& path) {
-    const auto an = read_unsigned(value, path, 0, kMaxAn);
-    if (!an)
-        return an.error();
-    out = static_cast<uint8_t>(*an);
-    return {};
-}
-
-constexpr auto kEncodingFields = std::to_array<Field<uint8_t>>({
-    {"encoding_an", Need::required, read_an},
 });
 
 Result<void> read_sci(macsec::Sci& out, const JsonValue& value, const FieldPath& path) {
@@ -165,18 +98,6 @@ Result<bool> read_port_admin(const JsonValue& body) {
     return read_whole<bool>(body, kPortFields);
 }
 
-Result<SaBody> read_tx_sa(const JsonValue& body, macsec::CipherSuite suite) {
-    return read_sa(body, suite, kTxSaFields);
-}
-
-Result<SaBody> read_rx_sa(const JsonValue& body, macsec::CipherSuite suite) {
-    return read_sa(body, suite, kRxSaFields);
-}
-
-Result<uint8_t> read_encoding_an(const JsonValue& body) {
-    return read_whole<uint8_t>(body, kEncodingFields);
-}
-
 Result<macsec::Sci> read_rx_sc(const JsonValue& body) {
     return read_whole<macsec::Sci>(body, kRxScFields);
 }
@@ -188,12 +109,6 @@ Result<NeighbourBody> read_neighbour(const JsonValue& body, const Config& config
     if (auto read = read_object<NeighbourDraft>(out, body, kNeighbourFields, {}); !read)
         return read.error();
     return NeighbourBody(out);
-}
-
-Result<uint8_t> parse_an(std::string_view text) {
-    if (text.size() != 1 || text[0] < '0' || text[0] > static_cast<char>('0' + kMaxAn))
-        return invalid_value("an", std::string(text.substr(0, 64)), "0.." + std::to_string(kMaxAn));
-    return static_cast<uint8_t>(text[0] - '0');
 }
 
 Result<macsec::Sci> parse_sci(std::string_view text, std::string field) {

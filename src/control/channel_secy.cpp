@@ -1,3 +1,5 @@
+// Making, using and retiring SCs and SAs.
+
 #include "control/channel_secy.hpp"
 
 #include "macsec/fingerprint.hpp"
@@ -30,79 +32,98 @@ Error conflict(const char* field, const std::string& value, std::string message)
     return {ErrorCode::conflict, std::move(message), field, value, ""};
 }
 
-} // namespace
-
-uint64_t ChannelSecy::TxSaSet::next_pn() const {
-    uint64_t highest = 0;
-    for (const auto& sa : sas)
-        highest = std::max(highest, sa->next_pn.get());
-    return highest;
+// 10.7.1: of the first transmit SC.
+macsec::Sci first_sci(const ChannelConfig& config, const MacAddr& mac) {
+    if (config.sci)
+        return *config.sci;
+    return macsec::Sci::from(mac, config.include_sci == IncludeSci::scb
+                                      ? macsec::kSingleCopyBroadcastPort
+                                      : macsec::kEndStationPort);
 }
 
+Error same_nonces(const NonceSpace& space, uint32_t ssci, const char* other) {
+    const std::string value = std::to_string(ssci);
+    return {ErrorCode::conflict,
+            fmt::format("ssci: {} with the SAK of fingerprint {} is that of {}: both would use "
+                        "the same nonces",
+                        value, space.fingerprint, other),
+            "ssci", value, "an SSCI for each SC"};
+}
+
+} // namespace
+
 ChannelSecy::ChannelSecy(const ChannelConfig& config, const MacAddr& mac, uint16_t workers,
-                         const macsec::Aead& aead)
-    : config_(config), aead_(aead) {
+                         const macsec::Aead& aead, PnStore& store)
+    : config_(config), aead_(aead), store_(store) {
+    const macsec::Sci first = first_sci(config, mac);
     for (uint16_t w = 0; w < workers; ++w) {
         tx_scs_.push_back(std::make_shared<macsec::TxSc>());
-        tx_scs_.back()->sci = macsec::Sci::from(mac, static_cast<uint16_t>(w + 1));
+        tx_scs_.back()->sci = {first.value + (config.tx_sc == TxScMode::shared ? 0u : w)};
     }
 }
 
-Result<void> ChannelSecy::check_not_used_before(const std::string& fingerprint,
-                                                uint64_t next_pn) const {
-    const auto in_use = [&](const TxSaSet& set) {
-        return !set.sas.empty() && set.fingerprint == fingerprint;
-    };
-    if (std::any_of(tx_sas_.begin(), tx_sas_.end(), in_use) ||
-        std::any_of(removed_.begin(), removed_.end(), in_use))
-        return conflict("sak", fingerprint,
-                        fmt::format("sak: the SAK with fingerprint {} is installed on this channel",
-                                    fingerprint));
-    const auto used = used_pn_.find(fingerprint);
-    if (used != used_pn_.end() && next_pn < used->second)
-        return Error{
-            ErrorCode::conflict,
-            fmt::format("next_pn: the SAK with fingerprint {} was used before up to packet "
-                        "number {}; {} would repeat one",
-                        fingerprint, used->second - 1, next_pn),
-            "next_pn", std::to_string(next_pn), fmt::format("at least {}", used->second)};
+std::size_t ChannelSecy::tx_sc_count() const {
+    return config_.tx_sc == TxScMode::shared ? 1 : tx_scs_.size();
+}
+
+const TxSaSet* ChannelSecy::encoding_set() const {
+    return encoding_an_ < 0 ? nullptr : tx_sas_[static_cast<std::size_t>(encoding_an_)].get();
+}
+
+Result<void> ChannelSecy::check_nonces(macsec::Sci sci, const RxSaSlot& slot) const {
+    const uint32_t ssci = slot.xpn ? slot.xpn->ssci : 0;
+    for (const auto& set : tx_sas_)
+        if (set && set->shares_nonces(slot.space, ssci))
+            return same_nonces(slot.space, ssci, "a transmit SC of this channel");
+    // Two peers with one SSCI are no better off.
+    for (const auto& [other_sci, other] : rx_scs_)
+        for (const RxSaSlot& sa : other.sas)
+            if (other_sci != sci && sa.sa && slot.xpn && sa.xpn &&
+                sa.space.fingerprint == slot.space.fingerprint && sa.xpn->ssci == ssci)
+                return same_nonces(slot.space, ssci, "another receive SC of this channel");
     return {};
 }
 
-Result<void> ChannelSecy::add_tx_sa(uint8_t an, std::span<const uint8_t> sak, uint64_t next_pn) {
-    if (auto good = check_an(an); !good)
+Result<void> ChannelSecy::check_nonces(const TxSaSet& set) const {
+    for (const auto& [sci, slot] : rx_scs_)
+        for (const RxSaSlot& sa : slot.sas)
+            if (const uint32_t ssci = sa.xpn ? sa.xpn->ssci : 0;
+                sa.sa && set.shares_nonces(sa.space, ssci))
+                return same_nonces(sa.space, ssci, "a receive SC of this channel");
+    return {};
+}
+
+Result<void> ChannelSecy::add_tx_sa(const TxSaSpec& spec) {
+    if (auto good = check_an(spec.an); !good)
         return good;
-    if (!tx_sas_[an].sas.empty())
-        return conflict("an", std::to_string(an),
-                        fmt::format("an: {} holds a transmit SA already; remove it first", an));
-    TxSaSet set;
-    set.fingerprint = macsec::fingerprint(sak);
-    if (auto good = check_not_used_before(set.fingerprint, next_pn); !good)
+    if (tx_sas_[spec.an])
+        return conflict(
+            "an", std::to_string(spec.an),
+            fmt::format("an: {} holds a transmit SA already; remove it first", spec.an));
+    auto set = TxSaSet::make({config_, aead_, store_, tx_scs_}, spec);
+    if (!set)
+        return set.error();
+    if (auto good = check_nonces(**set); !good)
         return good;
-    for (std::size_t w = 0; w < tx_scs_.size(); ++w) {
-        auto sa = macsec::make_tx_sa(aead_, config_.cipher_suite, an, sak, next_pn);
-        if (!sa)
-            return sa.error();
-        set.sas.push_back(std::move(*sa));
-    }
-    tx_sas_[an] = std::move(set);
+    if (auto reserved = (*set)->reserve(); !reserved)
+        return reserved;
+    tx_sas_[spec.an] = std::move(*set);
     if (encoding_an_ < 0)
-        encoding_an_ = an;
+        encoding_an_ = spec.an;
     return {};
 }
 
 Result<void> ChannelSecy::remove_tx_sa(uint8_t an) {
     if (auto good = check_an(an); !good)
         return good;
-    if (tx_sas_[an].sas.empty())
+    if (!tx_sas_[an])
         return missing("an", std::to_string(an), "no transmit SA on AN");
     const auto others = std::count_if(tx_sas_.begin(), tx_sas_.end(),
-                                      [](const TxSaSet& set) { return !set.sas.empty(); });
+                                      [](const auto& set) { return set != nullptr; });
     if (encoding_an_ == an && others > 1)
         return conflict("an", std::to_string(an),
                         fmt::format("an: {} is the encoding SA; let another one encode first", an));
     removed_.push_back(std::move(tx_sas_[an]));
-    tx_sas_[an] = {};
     if (encoding_an_ == an)
         encoding_an_ = -1;
     return {};
@@ -111,7 +132,7 @@ Result<void> ChannelSecy::remove_tx_sa(uint8_t an) {
 Result<void> ChannelSecy::set_encoding_an(uint8_t an) {
     if (auto good = check_an(an); !good)
         return good;
-    if (tx_sas_[an].sas.empty())
+    if (!tx_sas_[an])
         return missing("encoding_an", std::to_string(an), "no transmit SA on AN");
     encoding_an_ = an;
     return {};
@@ -143,6 +164,17 @@ Result<ChannelSecy::RxScSlot*> ChannelSecy::find_rx_sc(macsec::Sci sci) {
     return &found->second;
 }
 
+Result<ChannelSecy::RxSaSlot*> ChannelSecy::find_rx_sa(macsec::Sci sci, uint8_t an) {
+    const auto slot = find_rx_sc(sci);
+    if (!slot)
+        return slot.error();
+    if (auto good = check_an(an); !good)
+        return good.error();
+    if (!(*slot)->sas[an].sa)
+        return missing("an", std::to_string(an), "no receive SA on AN");
+    return &(*slot)->sas[an];
+}
+
 Result<void> ChannelSecy::remove_rx_sc(macsec::Sci sci) {
     if (auto slot = find_rx_sc(sci); !slot)
         return slot.error();
@@ -150,105 +182,110 @@ Result<void> ChannelSecy::remove_rx_sc(macsec::Sci sci) {
     return {};
 }
 
-Result<void> ChannelSecy::add_rx_sa(macsec::Sci sci, uint8_t an, std::span<const uint8_t> sak,
-                                    uint64_t lowest_pn) {
-    auto slot = find_rx_sc(sci);
-    if (!slot)
-        return slot.error();
-    if (auto good = check_an(an); !good)
+Result<void> ChannelSecy::add_rx_sa(macsec::Sci sci, const RxSaSpec& spec) {
+    auto sc = find_rx_sc(sci);
+    if (!sc)
+        return sc.error();
+    if (auto good = check_an(spec.an); !good)
         return good;
-    RxSaSlot& place = (*slot)->sas[an];
+    RxSaSlot& place = (*sc)->sas[spec.an];
     if (place.sa)
-        return conflict("an", std::to_string(an),
+        return conflict("an", std::to_string(spec.an),
                         fmt::format("an: {} holds a receive SA of SC {} already; remove it first",
-                                    an, hex(sci)));
-    auto sa = macsec::make_rx_sa(aead_, config_.cipher_suite, an, sak, lowest_pn);
+                                    spec.an, hex(sci)));
+    auto sa =
+        macsec::make_rx_sa(aead_, {config_.cipher_suite, spec.an, spec.sak, sci, spec.xpn},
+                           spec.lowest_pn, config_.duplicate_proof ? config_.replay_window : 0);
     if (!sa)
         return sa.error();
-    place.sa = std::move(*sa);
-    place.fingerprint = macsec::fingerprint(sak);
+    RxSaSlot slot;
+    slot.sa = std::move(*sa);
+    slot.space = NonceSpace::of(macsec::fingerprint(spec.sak), sci, spec.xpn);
+    slot.xpn = spec.xpn;
+    slot.in_use = spec.in_use;
+    if (auto good = check_nonces(sci, slot); !good)
+        return good;
+    place = std::move(slot);
+    return {};
+}
+
+Result<void> ChannelSecy::set_rx_sa_in_use(macsec::Sci sci, uint8_t an, bool in_use) {
+    auto sa = find_rx_sa(sci, an);
+    if (!sa)
+        return sa.error();
+    (*sa)->in_use = in_use;
     return {};
 }
 
 Result<void> ChannelSecy::remove_rx_sa(macsec::Sci sci, uint8_t an) {
-    auto slot = find_rx_sc(sci);
-    if (!slot)
-        return slot.error();
-    if (auto good = check_an(an); !good)
-        return good;
-    if (!(*slot)->sas[an].sa)
-        return missing("an", std::to_string(an), "no receive SA on AN");
-    (*slot)->sas[an] = {};
+    auto sa = find_rx_sa(sci, an);
+    if (!sa)
+        return sa.error();
+    **sa = {};
     return {};
 }
 
-bool ChannelSecy::can_send() const {
-    return !config_.protect || encoding_an_ >= 0;
+bool ChannelSecy::has_encoding_sa() const {
+    return !config_.protect_frames || encoding_an_ >= 0;
 }
 
-void ChannelSecy::bind(dataplane::ChannelState& state,
-                       std::vector<std::shared_ptr<const void>>& keep_alive) const {
-    state.protect = config_.protect;
-    for (std::size_t w = 0; w < tx_scs_.size(); ++w) {
-        macsec::TxBinding binding{tx_scs_[w].get(), nullptr};
-        if (encoding_an_ >= 0) {
-            const auto& sa = tx_sas_[static_cast<std::size_t>(encoding_an_)].sas[w];
-            binding.sa = sa.get();
-            keep_alive.push_back(sa);
-        }
-        keep_alive.push_back(tx_scs_[w]);
-        state.tx.push_back(binding);
-    }
-    for (const auto& [sci, slot] : rx_scs_) {
-        macsec::RxScBinding binding{sci, slot.sc.get(), {}};
-        keep_alive.push_back(slot.sc);
-        for (std::size_t an = 0; an < slot.sas.size(); ++an) {
-            binding.sa[an] = slot.sas[an].sa.get();
-            if (slot.sas[an].sa)
-                keep_alive.push_back(slot.sas[an].sa);
-        }
-        state.rx_scs.push_back(binding);
-    }
-    state.rx = {state.rx_scs, config_.replay_protect, config_.replay_window};
+std::string ChannelSecy::send_problem() const {
+    if (!config_.protect_frames)
+        return {};
+    const TxSaSet* set = encoding_set();
+    if (set == nullptr)
+        return "no transmit SA";
+    if (set->exhausted())
+        return "transmit SA is exhausted";
+    if (set->stopped())
+        return "transmit SA has used all packet numbers that could be reserved";
+    return {};
 }
 
-void ChannelSecy::forget_removed() {
-    for (const TxSaSet& set : removed_) {
-        uint64_t& used = used_pn_[set.fingerprint];
-        used = std::max(used, set.next_pn());
-    }
+Result<void> ChannelSecy::forget_removed() {
+    Result<void> result;
+    for (const auto& set : removed_)
+        if (auto released = set->release(); !released)
+            result = released;
     removed_.clear();
+    return result;
 }
 
-void ChannelSecy::describe(ChannelInfo& info) const {
-    for (const auto& sc : tx_scs_)
-        info.tx_scs.push_back({sc->sci, sc->counters.out_pkts_encrypted.get(),
-                               sc->counters.out_octets_encrypted.get()});
+Result<void> ChannelSecy::release_all() {
+    for (auto& set : tx_sas_)
+        if (set)
+            removed_.push_back(std::move(set));
+    encoding_an_ = -1;
+    return forget_removed();
+}
+
+Result<void> ChannelSecy::extend_reservations() {
+    Result<void> result;
+    for (const auto& set : tx_sas_)
+        if (set)
+            if (auto extended = set->extend(); !extended)
+                result = extended;
+    return result;
+}
+
+std::vector<PnEvent> ChannelSecy::take_events() {
+    std::vector<PnEvent> events;
     for (uint8_t an = 0; an < macsec::kAssociationNumbers; ++an) {
-        const TxSaSet& set = tx_sas_[an];
-        if (set.sas.empty())
+        TxSaSet* set = tx_sas_[an].get();
+        if (set == nullptr)
             continue;
-        SaInfo sa{an, encoding_an_ == an, set.next_pn(), 0, 0, set.fingerprint};
-        for (const auto& each : set.sas)
-            sa.packets += each->out_pkts_encrypted.get();
-        info.tx_sas.push_back(std::move(sa));
+        const auto tell = [&](bool& told, PnEvent::Kind kind, uint64_t& count) {
+            told = true;
+            ++count;
+            events.push_back({kind, an, set->next_pn(), set->fingerprint()});
+        };
+        if (set->near_exhaustion() && !set->told_near_exhaustion)
+            tell(set->told_near_exhaustion, PnEvent::Kind::near_exhaustion,
+                 near_exhaustion_events_);
+        if (set->exhausted() && !set->told_exhausted)
+            tell(set->told_exhausted, PnEvent::Kind::exhausted, exhausted_events_);
     }
-    for (const auto& [sci, slot] : rx_scs_) {
-        const auto& c = slot.sc->counters;
-        RxScInfo sc{sci,
-                    c.in_pkts_ok.get(),
-                    c.in_pkts_delayed.get(),
-                    c.in_pkts_late.get(),
-                    c.in_pkts_not_valid.get(),
-                    c.in_pkts_not_using_sa.get(),
-                    c.in_octets_decrypted.get(),
-                    {}};
-        for (uint8_t an = 0; an < macsec::kAssociationNumbers; ++an)
-            if (const auto& [sa, fingerprint] = slot.sas[an]; sa)
-                sc.sas.push_back(
-                    {an, false, 0, sa->lowest_pn.get(), sa->in_pkts_ok.get(), fingerprint});
-        info.rx_scs.push_back(std::move(sc));
-    }
+    return events;
 }
 
 } // namespace isthmus::control

@@ -269,7 +269,7 @@ void fill_link(Link& link, const Feature& feature) {
 uint32_t l2_payload(const Config& config, PortId port) {
     uint32_t octets = config.ports[port.value].mtu + wire::kVlanTagLength;
     for (const ChannelConfig& channel : config.channels)
-        if (channel.port == port && channel.protect)
+        if (channel.port == port && channel.uses_macsec())
             octets += macsec::kMacsecOverhead;
     return octets;
 }
@@ -285,9 +285,7 @@ std::string unusable_reason(const Model& model, ChannelId channel, bool link_up,
         return "port is down by admin state";
     if (!link_up)
         return "link is down";
-    if (!secy.can_send())
-        return "no transmit SA";
-    return {};
+    return secy.send_problem();
 }
 
 std::vector<Link> make_links(const Model& model, const std::vector<PortFacts>& ports,
@@ -310,7 +308,7 @@ std::vector<Link> make_links(const Model& model, const std::vector<PortFacts>& p
         add(id, spec, ChannelId{}, spec.port);
         for (const auto& [channel, feature] : spec.features)
             if (model.channel_admin[channel.value] != AdminState::down &&
-                secys[channel.value]->can_send())
+                secys[channel.value]->has_encoding_sa())
                 add(id, spec, channel, model.config.channels[channel.value].port);
     }
     return links;

@@ -51,7 +51,8 @@ struct CompileInput {
 // Octets behind the Ethernet header that a port must carry: IP packet, VLAN tag, MACsec.
 [[nodiscard]] uint32_t l2_payload(const Config& config, PortId port);
 
-// The edge's links, for the host stack: of ports that are up, and of channels that can send.
+// The edge's links, for the host stack: of ports that are up, and of channels that have an SA to
+// send with.
 [[nodiscard]] std::vector<Link> make_links(const Model& model, const std::vector<PortFacts>& ports,
                                            const ChannelSecys& secys);
 

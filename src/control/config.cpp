@@ -1,5 +1,7 @@
 #include "control/config.hpp"
 
+#include "control/config_channel.hpp"
+#include "control/config_check.hpp"
 #include "control/config_tables.hpp"
 
 #include <algorithm>
@@ -25,6 +27,10 @@ class Builder {
             return read.error();
         if (out_.worker_cores.empty())
             out_.worker_cores = Config{}.worker_cores;
+        if (const auto* table = root_["macsec"].as_table())
+            if (auto read = read_table<Config>(out_, kMacsecOptions, {&file_, table, "[macsec]"});
+                !read)
+                return read.error();
         for (const auto& [kind, title, add] : kKinds)
             if (const auto* tables = root_[kind].as_array())
                 for (const auto& node : *tables)
@@ -170,8 +176,8 @@ Result<void> Builder::add_channel(const Place& place) {
     channel.edge = *edge;
     channel.interconnect = *interconnect;
     channel.port = *port;
-    if (!channel.protect && !out_.allow_plaintext)
-        return wrong_value(place, "protect", "false", "true, or allow_plaintext = true as well");
+    if (const auto good = check_macsec(channel, out_.ports[port->value], out_); !good)
+        return wrong_value(place, good.error().field, good.error().value, good.error().limit);
     if (auto fresh = check_new(out_.channels, place, "name", channel.name,
                                [&](const ChannelConfig& other) {
                                    return other.edge == *edge && other.name == channel.name;

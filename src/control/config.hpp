@@ -5,6 +5,8 @@
 #include "isthmus/address.hpp"
 #include "isthmus/result.hpp"
 #include "isthmus/types.hpp"
+#include "isthmus/wire.hpp"
+#include "macsec/secy.hpp"
 #include "macsec/suite.hpp"
 
 #include <optional>
@@ -39,19 +41,48 @@ struct InterconnectConfig {
     std::string peer; // the other provider's edge, free text
 };
 
+// How a receiver learns the SCI (802.1AE, 10.5.3): it is in every tag; it follows from the source
+// address (ES or SCB bit); or it is in the tag only where there are several SCs.
+enum class IncludeSci : uint8_t { always, end_station, scb, when_needed };
+// Whether each worker has a transmit SC of its own, or all share one.
+enum class TxScMode : uint8_t { per_worker, shared };
+
 struct ChannelConfig {
     std::string name; // unique within the edge
     EdgeId edge;
     InterconnectId interconnect;
     PortId port; // used by no other channel and by no attachment
-    macsec::CipherSuite cipher_suite = macsec::CipherSuite::gcm_aes_256;
-    bool protect = true; // false needs Config::allow_plaintext
+
+    macsec::CipherSuite cipher_suite = macsec::CipherSuite::gcm_aes_xpn_256;
+    bool protect_frames = true; // false needs Config::allow_plaintext
+    macsec::ValidateFrames validate_frames = macsec::ValidateFrames::strict; // others need it too
+    bool encrypt = true; // false: integrity only
+    uint8_t confidentiality_offset = 0;
+    IncludeSci include_sci = IncludeSci::always;
+    TxScMode tx_sc = TxScMode::per_worker;
+    std::optional<macsec::Sci> sci; // of the first transmit SC; default: from the port's MAC
     bool replay_protect = true;
     uint32_t replay_window = 0;
+    bool duplicate_proof = false; // duplicates inside the window are late
+    uint16_t ether_type = wire::kEtherTypeMacsec;
+    std::vector<uint16_t> clear_ether_types = {wire::kEtherTypeEapol};
+    std::vector<MacAddr> clear_destinations;
+    bool vlan_in_clear = false;
+    std::optional<uint64_t> pn_threshold; // default: default_pn_threshold of the suite
+
+    // Whether frames have a SecTAG in either direction.
+    [[nodiscard]] bool uses_macsec() const {
+        return protect_frames || validate_frames != macsec::ValidateFrames::null;
+    }
+    [[nodiscard]] uint64_t threshold() const {
+        return pn_threshold.value_or(macsec::default_pn_threshold(cipher_suite));
+    }
 };
 
 struct Config {
     std::string socket_path = "/run/isthmus/isthmusd.sock";
+    // What has to survive a restart: packet numbers that were used. "none": nothing does.
+    std::string state_path = "/var/lib/isthmus/state.db";
     std::vector<unsigned> worker_cores = {
         1};                            // one poll-mode worker each; several are not supported yet
     std::optional<unsigned> main_core; // default: not pinned

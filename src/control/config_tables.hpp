@@ -29,9 +29,6 @@ struct PortTable : PortConfig {
 struct InterconnectTable : InterconnectConfig {
     std::string edge_name;
 };
-struct ChannelTable : ChannelConfig {
-    std::string edge_name, interconnect_name, port_name;
-};
 
 inline bool is_name(std::string_view text) {
     return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
@@ -112,16 +109,13 @@ inline bool read_device(PortTable& out, const toml::node& node) {
            is_name(std::string_view(out.device).substr(kWire.size()));
 }
 
-inline bool read_cipher_suite(ChannelTable& out, const toml::node& node) {
-    const auto suite = macsec::suite_from_name(node.value_or(std::string_view{}));
-    if (suite)
-        out.cipher_suite = *suite;
-    return suite.has_value();
-}
-
-// Tables of tables are read apart; here they only have to be known.
+// Tables in it are read apart; here they only have to be known.
 inline bool read_tables(Config&, const toml::node& node) {
     return node.is_array_of_tables();
+}
+
+inline bool read_macsec_table(Config&, const toml::node& node) {
+    return node.is_table();
 }
 
 inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
@@ -135,16 +129,23 @@ inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
                          return read_core(out.main_core.emplace(), node);
                      }}},
     {"poll", Need::optional, Special<Config>{"'busy' or 'adaptive'", read_poll}},
-    {"macsec_engine", Need::optional,
-     text_in<Config, &Config::macsec_engine>("'auto' or the name of an engine")},
+    {"state", Need::optional,
+     text_in<Config, &Config::state_path>("a path of 1..255 octets, or 'none'")},
     {"memory_mb", Need::optional, &Config::memory_mb, 64, 65536},
     {"packet_buffers", Need::optional, &Config::packet_buffers, 2048, 1048576},
     {"max_attachments", Need::optional, &Config::max_attachments, 1, 16384},
     {"allow_plaintext", Need::optional, &Config::allow_plaintext},
+    {"macsec", Need::optional, Special<Config>{"a [macsec] table", read_macsec_table}},
     {"edge", Need::required, Special<Config>{"one or more [[edge]] tables", read_tables}},
     {"port", Need::optional, Special<Config>{"[[port]] tables", read_tables}},
     {"interconnect", Need::optional, Special<Config>{"[[interconnect]] tables", read_tables}},
     {"channel", Need::optional, Special<Config>{"[[channel]] tables", read_tables}},
+});
+
+// Of the process's only [macsec] table.
+inline constexpr auto kMacsecOptions = std::to_array<Option<Config>>({
+    {"engine", Need::optional,
+     text_in<Config, &Config::macsec_engine>("'auto' or the name of an engine")},
 });
 
 inline constexpr auto kEdgeOptions = std::to_array<Option<EdgeTable>>({
@@ -170,18 +171,6 @@ inline constexpr auto kInterconnectOptions = std::to_array<Option<InterconnectTa
     {"edge", Need::optional, name_in<InterconnectTable, &InterconnectTable::edge_name>()},
     {"peer", Need::optional,
      text_in<InterconnectTable, &InterconnectTable::peer>("1 to 255 octets")},
-});
-
-inline constexpr auto kChannelOptions = std::to_array<Option<ChannelTable>>({
-    {"name", Need::required, name_in<ChannelTable, &ChannelTable::name>()},
-    {"edge", Need::optional, name_in<ChannelTable, &ChannelTable::edge_name>()},
-    {"interconnect", Need::optional, name_in<ChannelTable, &ChannelTable::interconnect_name>()},
-    {"port", Need::required, name_in<ChannelTable, &ChannelTable::port_name>()},
-    {"cipher_suite", Need::optional,
-     Special<ChannelTable>{"'GCM-AES-128' or 'GCM-AES-256'", read_cipher_suite}},
-    {"protect", Need::optional, &ChannelTable::protect},
-    {"replay_protect", Need::optional, &ChannelTable::replay_protect},
-    {"replay_window", Need::optional, &ChannelTable::replay_window, 0, 0xffffffff},
 });
 
 } // namespace isthmus::control

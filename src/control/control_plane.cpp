@@ -8,9 +8,8 @@ constexpr unsigned kPuntsPerPoll = 512;
 
 } // namespace
 
-ControlPlane::ControlPlane(Config config, dataplane::Dataplane& dataplane, std::string memory)
-    : state_(std::make_unique<State>(std::move(config), dataplane)) {
-    state_->memory = std::move(memory);
+ControlPlane::ControlPlane(Config config, dataplane::Dataplane& dataplane, ControlOptions options)
+    : state_(std::make_unique<State>(std::move(config), dataplane, std::move(options))) {
     (void)state_->publish_now();
 }
 
@@ -130,40 +129,6 @@ Result<void> ControlPlane::set_channel_admin(ChannelId channel, AdminState admin
     return state_->apply();
 }
 
-Result<void> ControlPlane::add_tx_sa(ChannelId channel, uint8_t an, std::span<const uint8_t> sak,
-                                     uint64_t next_pn) {
-    return state_->change_keys(channel,
-                               [&](ChannelSecy& secy) { return secy.add_tx_sa(an, sak, next_pn); });
-}
-
-Result<void> ControlPlane::remove_tx_sa(ChannelId channel, uint8_t an) {
-    return state_->change_keys(channel, [&](ChannelSecy& secy) { return secy.remove_tx_sa(an); });
-}
-
-Result<void> ControlPlane::set_encoding_an(ChannelId channel, uint8_t an) {
-    return state_->change_keys(channel,
-                               [&](ChannelSecy& secy) { return secy.set_encoding_an(an); });
-}
-
-Result<void> ControlPlane::add_rx_sc(ChannelId channel, macsec::Sci sci) {
-    return state_->change_keys(channel, [&](ChannelSecy& secy) { return secy.add_rx_sc(sci); });
-}
-
-Result<void> ControlPlane::remove_rx_sc(ChannelId channel, macsec::Sci sci) {
-    return state_->change_keys(channel, [&](ChannelSecy& secy) { return secy.remove_rx_sc(sci); });
-}
-
-Result<void> ControlPlane::add_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an,
-                                     std::span<const uint8_t> sak, uint64_t lowest_pn) {
-    return state_->change_keys(
-        channel, [&](ChannelSecy& secy) { return secy.add_rx_sa(sci, an, sak, lowest_pn); });
-}
-
-Result<void> ControlPlane::remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an) {
-    return state_->change_keys(channel,
-                               [&](ChannelSecy& secy) { return secy.remove_rx_sa(sci, an); });
-}
-
 Result<void> ControlPlane::set_traffic(PortId port, const sim::TrafficSpec& spec) {
     auto generator = state_->generator(port);
     if (!generator)
@@ -191,6 +156,7 @@ void ControlPlane::poll(uint64_t now_ns) {
             changed = changed || up != s.ports[p].link_up;
             s.ports[p].link_up = up;
         }
+        changed = s.tick_keys(now_ns) || changed;
     }
     if (s.host.take_changed()) {
         s.cache.clear();

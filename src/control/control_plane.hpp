@@ -5,14 +5,16 @@
 // in time). Control thread only.
 
 #include "control/host_stack.hpp"
+#include "control/macsec_counters.hpp"
 #include "control/model.hpp"
 #include "isthmus/drop.hpp"
 #include "isthmus/result.hpp"
-#include "macsec/suite.hpp"
+#include "macsec/secy.hpp"
 #include "sim/traffic.hpp"
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,30 +28,57 @@ class Dataplane;
 
 namespace isthmus::control {
 
+class PnStore;
+
 // One change of routes in one attachment, applied whole or not at all.
 struct RouteChange {
     std::map<IpPrefix, Route> add; // replaces a route of the same prefix
     std::vector<IpPrefix> remove;  // not_found if one is missing
 };
 
-struct SaInfo {
+// An SA to be installed. With an XPN suite, and only then, it has a salt and an SSCI.
+struct TxSaSpec {
     uint8_t an = 0;
-    bool encoding = false;   // transmit only: this SA protects what is sent now
-    uint64_t next_pn = 0;    // transmit: highest over its SCs
-    uint64_t lowest_pn = 0;  // receive only
-    uint64_t packets = 0;    // protected, or accepted as valid
-    std::string fingerprint; // of the SAK; identifies it without revealing it
+    std::span<const uint8_t> sak;
+    std::optional<uint64_t> next_pn; // default: the first that was never used with this SAK
+    std::optional<macsec::XpnParameters>
+        xpn; // of the first transmit SC; the SSCIs of others follow
+};
+struct RxSaSpec {
+    uint8_t an = 0;
+    std::span<const uint8_t> sak;
+    uint64_t lowest_pn = 1;
+    std::optional<macsec::XpnParameters> xpn;
+    bool in_use = true;
+};
+
+struct TxSaInfo {
+    uint8_t an = 0;
+    bool encoding = false; // this SA protects what is sent now
+    // Of the transmit SC that has used most; numbers up to the limit are reserved.
+    uint64_t next_pn = 0, pn_limit = 0;
+    bool pending_exhaustion = false; // nextPN has reached the threshold
+    bool exhausted = false;          // a transmit SC may use no packet number now
+    std::string fingerprint;         // of the SAK; identifies it without revealing it
+    std::optional<uint32_t> ssci;    // of the first transmit SC
+    CounterValues<macsec::TxSaCounters> counters;
 };
 struct TxScInfo {
     macsec::Sci sci;
-    uint64_t out_pkts_encrypted = 0, out_octets_encrypted = 0;
+    CounterValues<macsec::TxScCounters> counters;
+};
+struct RxSaInfo {
+    uint8_t an = 0;
+    bool in_use = false;
+    uint64_t next_pn = 0, lowest_pn = 0;
+    std::string fingerprint;
+    std::optional<uint32_t> ssci;
+    CounterValues<macsec::RxSaCounters> counters;
 };
 struct RxScInfo {
     macsec::Sci sci;
-    uint64_t in_pkts_ok = 0, in_pkts_delayed = 0, in_pkts_late = 0;
-    uint64_t in_pkts_not_valid = 0, in_pkts_not_using_sa = 0;
-    uint64_t in_octets_decrypted = 0;
-    std::vector<SaInfo> sas;
+    CounterValues<macsec::RxScCounters> counters;
+    std::vector<RxSaInfo> sas;
 };
 struct ChannelInfo {
     ChannelId id;
@@ -57,11 +86,15 @@ struct ChannelInfo {
     bool link_up = false;
     bool usable = false; // carries traffic now
     std::string reason;  // why not usable; empty if it is
-    uint64_t in_pkts_no_tag = 0, in_pkts_bad_tag = 0, in_pkts_no_sci = 0;
-    uint64_t in_pkts_untagged = 0, out_pkts_untagged = 0;
-    std::vector<TxScInfo> tx_scs; // one per worker
-    std::vector<SaInfo> tx_sas;   // common to all transmit SCs
+    CounterValues<macsec::SecyCounters> counters;
+    uint64_t pn_pending_exhaustion = 0, pn_exhausted = 0; // SAs that came so far
+    std::vector<TxScInfo> tx_scs; // one per worker, or the one that they share
+    std::vector<TxSaInfo> tx_sas; // common to all transmit SCs
     std::vector<RxScInfo> rx_scs;
+
+    // Sums that the 2018 edition of the standard added.
+    [[nodiscard]] uint64_t in_pkts_no_sa() const;
+    [[nodiscard]] uint64_t in_pkts_no_sa_error() const;
 };
 struct DirectionCounters {
     uint64_t rx_packets = 0, rx_bytes = 0; // IP packets and octets that entered this direction
@@ -98,15 +131,22 @@ struct Status {
     uint64_t generation = 0; // of the published forwarding state
     std::string memory;      // how DPDK got its memory, e.g. "no hugepages, 256 MiB"
     std::string macsec_engine;
+    std::string state; // path of the file that remembers packet numbers, or "none"
     std::vector<unsigned> worker_cores;
     uint32_t packet_buffers = 0, packet_buffers_free = 0;
     HostStackCounters host;
 };
 
+struct ControlOptions {
+    std::string memory;                      // what start_eal returned, for status
+    std::unique_ptr<PnStore> packet_numbers; // null: nothing is remembered
+    // For events that concern an operator: one line each.
+    std::function<void(const std::string&)> say = [](const std::string&) {};
+};
+
 class ControlPlane {
   public:
-    // `memory` is what start_eal returned, for status.
-    ControlPlane(Config config, dataplane::Dataplane& dataplane, std::string memory = {});
+    ControlPlane(Config config, dataplane::Dataplane& dataplane, ControlOptions options = {});
     ~ControlPlane();
 
     [[nodiscard]] const Model& model() const;
@@ -137,17 +177,17 @@ class ControlPlane {
     [[nodiscard]] Result<void> set_channel_admin(ChannelId channel, AdminState state);
 
     // Transmit: installs on every transmit SC of the channel; the first one starts to encode, later
-    // ones wait for set_encoding_an. Conflict if the AN holds an SA, or if this SAK was used on the
-    // channel before with packet numbers at or above next_pn.
-    [[nodiscard]] Result<void> add_tx_sa(ChannelId channel, uint8_t an,
-                                         std::span<const uint8_t> sak, uint64_t next_pn);
+    // ones wait for set_encoding_an. Conflict if the AN holds an SA, or if packet numbers could
+    // meet one that this SAK was used with before.
+    [[nodiscard]] Result<void> add_tx_sa(ChannelId channel, const TxSaSpec& spec);
     [[nodiscard]] Result<void> remove_tx_sa(ChannelId channel, uint8_t an);
     [[nodiscard]] Result<void> set_encoding_an(ChannelId channel, uint8_t an);
-    // Receive: an SC per peer SCI; SAs are in use as soon as they are installed.
+    // Receive: an SC per peer SCI.
     [[nodiscard]] Result<void> add_rx_sc(ChannelId channel, macsec::Sci sci);
     [[nodiscard]] Result<void> remove_rx_sc(ChannelId channel, macsec::Sci sci);
-    [[nodiscard]] Result<void> add_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an,
-                                         std::span<const uint8_t> sak, uint64_t lowest_pn);
+    [[nodiscard]] Result<void> add_rx_sa(ChannelId channel, macsec::Sci sci, const RxSaSpec& spec);
+    [[nodiscard]] Result<void> set_rx_sa_in_use(ChannelId channel, macsec::Sci sci, uint8_t an,
+                                                bool in_use);
     [[nodiscard]] Result<void> remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an);
 
     [[nodiscard]] ChannelInfo channel_info(ChannelId channel) const;
@@ -161,8 +201,10 @@ class ControlPlane {
     [[nodiscard]] Result<sim::TrafficReport> traffic(PortId port) const;
 
     // The event loop calls this about every millisecond: punted packets, neighbour timers, link
-    // state, retired forwarding states.
+    // state, reserved packet numbers, retired forwarding states.
     void poll(uint64_t now_ns);
+    // When workers have ended: notes exactly how far each SAK was used, and retires all of them.
+    void release_keys();
 
   private:
     struct State;

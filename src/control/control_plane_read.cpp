@@ -12,16 +12,24 @@ ChannelInfo ControlPlane::channel_info(ChannelId channel) const {
     info.link_up = s.ports[s.model.config.channels[channel.value].port.value].link_up;
     info.reason = unusable_reason(s.model, channel, info.link_up, *s.secys[channel.value]);
     info.usable = info.reason.empty();
-    for (uint16_t w = 0; w < s.dataplane.worker_count(); ++w) {
-        const auto& secy = s.dataplane.counters(WorkerId(w)).secys[channel.value];
-        info.in_pkts_no_tag += secy.in_pkts_no_tag.get();
-        info.in_pkts_bad_tag += secy.in_pkts_bad_tag.get();
-        info.in_pkts_no_sci += secy.in_pkts_no_sci.get();
-        info.in_pkts_untagged += secy.in_pkts_untagged.get();
-        info.out_pkts_untagged += secy.out_pkts_untagged.get();
-    }
+    for (uint16_t w = 0; w < s.dataplane.worker_count(); ++w)
+        info.counters.add(s.dataplane.counters(WorkerId(w)).secys[channel.value]);
     s.secys[channel.value]->describe(info);
     return info;
+}
+
+uint64_t ChannelInfo::in_pkts_no_sa() const {
+    uint64_t sum = counters[&macsec::SecyCounters::in_pkts_unknown_sci];
+    for (const RxScInfo& sc : rx_scs)
+        sum += sc.counters[&macsec::RxScCounters::in_pkts_unused_sa];
+    return sum;
+}
+
+uint64_t ChannelInfo::in_pkts_no_sa_error() const {
+    uint64_t sum = counters[&macsec::SecyCounters::in_pkts_no_sci];
+    for (const RxScInfo& sc : rx_scs)
+        sum += sc.counters[&macsec::RxScCounters::in_pkts_not_using_sa];
+    return sum;
 }
 
 AttachmentCounters ControlPlane::attachment_counters(AttachmentId id) const {
@@ -108,6 +116,7 @@ Status ControlPlane::status() const {
     status.memory = state_->memory;
     status.uptime_ns = monotonic_ns() - state_->started_ns;
     status.generation = state_->generation;
+    status.state = state_->packet_numbers->path();
     status.macsec_engine = state_->dataplane.aead().name();
     status.worker_cores = state_->model.config.worker_cores;
     status.packet_buffers = state_->model.config.packet_buffers;

@@ -5,6 +5,7 @@
 #include "control/channel_secy.hpp"
 #include "control/compile.hpp"
 #include "control/control_plane.hpp"
+#include "control/pn_store.hpp"
 #include "control/validate.hpp"
 #include "dataplane/dataplane.hpp"
 #include "isthmus/clock.hpp"
@@ -27,8 +28,12 @@ inline constexpr uint64_t kConfirmNs = 1'000'000'000;
 struct ControlPlane::State {
     Model model;
     dataplane::Dataplane& dataplane;
+    std::unique_ptr<PnStore> packet_numbers;
+    std::function<void(const std::string&)> say;
+    uint64_t store_failure_told_ns = 0; // 0: never
     std::vector<PortFacts> ports;
-    std::vector<std::unique_ptr<ChannelSecy>> secys;
+    ChannelSecys secys;
+    std::vector<bool> can_send; // by ChannelId: as published last
     VrfCache cache;
     HostStack host;
     bool postpone = false;
@@ -42,12 +47,16 @@ struct ControlPlane::State {
     std::vector<EdgeId> slot_edge;
     std::vector<uint64_t> held_dropped; // by EdgeId
 
-    State(Config config, dataplane::Dataplane& plane)
-        : dataplane(plane),
+    State(Config config, dataplane::Dataplane& plane, ControlOptions options)
+        : dataplane(plane), packet_numbers(std::move(options.packet_numbers)),
+          say(std::move(options.say)),
           host([this](PortId port, std::span<const uint8_t> frame) { return send(port, frame); },
                [this](LinkId link, uint64_t packets) {
                    held_dropped[slot_edge[link.attachment.value].value] += packets;
                }) {
+        if (!packet_numbers)
+            packet_numbers = std::move(*PnStore::open("none"));
+        memory = std::move(options.memory);
         model.config = std::move(config);
         model.channel_admin.assign(model.config.channels.size(), AdminState::up);
         for (std::size_t p = 0; p < model.config.ports.size(); ++p) {
@@ -56,7 +65,8 @@ struct ControlPlane::State {
         }
         for (const ChannelConfig& channel : model.config.channels)
             secys.push_back(std::make_unique<ChannelSecy>(channel, ports[channel.port.value].mac,
-                                                          plane.worker_count(), plane.aead()));
+                                                          plane.worker_count(), plane.aead(),
+                                                          *packet_numbers));
         baseline.resize(model.config.max_attachments);
         slot_edge.resize(model.config.max_attachments);
         held_dropped.resize(model.config.edges.size());
@@ -67,6 +77,9 @@ struct ControlPlane::State {
         for (const Neighbour& neighbour : host.neighbours())
             if (neighbour.state != NeighbourState::incomplete)
                 macs[neighbour.link][neighbour.address] = neighbour.mac;
+        can_send.clear();
+        for (const auto& secy : secys)
+            can_send.push_back(secy->can_send());
         return dataplane.publish(
             compile({model, ports, secys, macs, cache, dataplane.tsc_hz(), ++generation}));
     }
@@ -94,7 +107,8 @@ struct ControlPlane::State {
             return Error{ErrorCode::unavailable,
                          "the change is made, but a worker has not confirmed it within 1 s"};
         for (const auto& secy : secys)
-            secy->forget_removed();
+            if (const auto done = secy->forget_removed(); !done)
+                tell_store_failure(done.error(), monotonic_ns());
         dataplane.reclaim();
         return {};
     }
@@ -155,15 +169,21 @@ struct ControlPlane::State {
                          "a port with device generator"};
         return found;
     }
-    template <class Operation> Result<void> change_keys(ChannelId channel, Operation&& operation) {
-        if (!model.config.channels[channel.value].protect)
-            return Error{ErrorCode::conflict,
-                         fmt::format("channel {} is configured as plaintext",
-                                     model.config.channels[channel.value].name)};
+    // `check` refuses what the channel's configuration has no use for.
+    template <class Check, class Operation>
+    Result<void> change_keys(ChannelId channel, Check&& check, Operation&& operation) {
+        if (Result<void> good = check(model.config.channels[channel.value]); !good)
+            return good;
         if (Result<void> good = operation(*secys[channel.value]); !good)
             return good;
         return apply();
     }
+
+    // control_plane_keys.cpp
+    void tell_store_failure(const Error& error, uint64_t now_ns);
+    void tell(ChannelId channel, const PnEvent& event) const;
+    // Whether workers have to hear of it: a channel can send no more, or again.
+    [[nodiscard]] bool tick_keys(uint64_t now_ns);
 };
 
 } // namespace isthmus::control

@@ -5,6 +5,7 @@
 #include "control/config.hpp"
 #include "control/control_plane.hpp"
 #include "control/http_server.hpp"
+#include "control/pn_store.hpp"
 #include "control/ports.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
@@ -158,6 +159,10 @@ dataplane::EalRequest eal_request(const Config& config) {
 }
 
 Result<int> serve(const Config& config, const std::string& file_name, const sigset_t& ends) {
+    // First, for a second daemon of this configuration is found out by it.
+    auto packet_numbers = PnStore::open(config.state_path);
+    if (!packet_numbers)
+        return packet_numbers.error();
     auto memory = dataplane::start_eal(eal_request(config));
     if (!memory)
         return memory.error();
@@ -168,7 +173,7 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     auto aead = macsec::make_aead(config.macsec_engine);
     if (!aead)
         return Error{ErrorCode::invalid,
-                     fmt::format("{}: macsec_engine: {}", file_name, aead.error().message)};
+                     fmt::format("{}: macsec.engine: {}", file_name, aead.error().message)};
     say("MACsec engine {}: known answers verified", (*aead)->name());
     auto ports = open_ports(config, file_name, *pool);
     if (!ports)
@@ -182,7 +187,11 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     auto plane = dataplane::Dataplane::create(std::move(setup));
     if (!plane)
         return plane.error();
-    ControlPlane control(config, **plane, *memory);
+    ControlOptions options;
+    options.memory = *memory;
+    options.packet_numbers = std::move(*packet_numbers);
+    options.say = [](const std::string& event) { say("{}", event); };
+    ControlPlane control(config, **plane, std::move(options));
     Api api(control);
     auto server = HttpServer::start(
         config.socket_path, [&](const HttpRequest& request) { return api.handle(request); });
@@ -195,6 +204,7 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     say("stopping on signal {}", signal);
     server->reset();
     (*plane)->stop();
+    control.release_keys();
     print_accounting(control);
     return 0;
 }
@@ -211,7 +221,7 @@ int run(int argc, char** argv) {
     }
     if (check) {
         if (const auto engine = macsec::make_aead(config->macsec_engine); !engine) {
-            say("{}: macsec_engine: {}", file_name, engine.error().message);
+            say("{}: macsec.engine: {}", file_name, engine.error().message);
             return 1;
         }
         say("{}: good: {} edges, {} ports, {} channels", file_name, config->edges.size(),

@@ -190,6 +190,11 @@ MHD_Result HttpServer::State::receive(Exchange& exchange, const char* data, std:
         if (exchange.discarded > kMaxBody)
             return MHD_NO;
     }
+    // What has been taken may be a SAK. The library shows its own read buffer, ordinary memory of
+    // the connection that it does not look at again once `size` says that all was taken; it is only
+    // the interface that says const. Left alone, the octets would stay there until the memory has
+    // another use.
+    OPENSSL_cleanse(const_cast<char*>(data), size);
     size = 0;
     return MHD_YES;
 }

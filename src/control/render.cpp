@@ -8,8 +8,7 @@
 namespace isthmus::control {
 namespace {
 
-// By AdminState, Via and PuntReason.
-constexpr std::array<std::string_view, 3> kAdminStates = {"up", "drain", "down"};
+// By Via and PuntReason.
 constexpr std::array<std::string_view, 3> kVias = {"channels", "vpc", "blackhole"};
 constexpr std::array<std::string_view, kPuntReasonCount> kPuntReasons = {"arp", "local", "nd",
                                                                          "unresolved", "notice"};
@@ -17,10 +16,6 @@ constexpr std::array<std::string_view, kPuntReasonCount> kPuntReasons = {"arp", 
 template <std::size_t N, class Enum>
 std::string_view name_of(const std::array<std::string_view, N>& names, Enum value) {
     return names.at(static_cast<std::size_t>(value));
-}
-
-std::string text_of(macsec::Sci sci) {
-    return fmt::format("{:016x}", sci.value);
 }
 
 void write_addresses(JsonWriter& json, const LinkAddresses& local) {
@@ -64,50 +59,6 @@ void write_direction(JsonWriter& json, std::string_view name, const DirectionCou
         .member("meter_drop_packets", counters.meter_drop_packets)
         .member("meter_drop_bytes", counters.meter_drop_bytes)
         .end_object();
-}
-
-void write_tx(JsonWriter& json, const ChannelInfo& info) {
-    json.key("tx_scs").begin_array();
-    for (const auto& sc : info.tx_scs)
-        json.begin_object()
-            .member("sci", text_of(sc.sci))
-            .member("out_pkts_encrypted", sc.out_pkts_encrypted)
-            .member("out_octets_encrypted", sc.out_octets_encrypted)
-            .end_object();
-    json.end_array().key("tx_sas").begin_array();
-    for (const auto& sa : info.tx_sas)
-        json.begin_object()
-            .member("an", sa.an)
-            .member("encoding", sa.encoding)
-            .member("next_pn", sa.next_pn)
-            .member("packets", sa.packets)
-            .member("fingerprint", sa.fingerprint)
-            .end_object();
-    json.end_array();
-}
-
-void write_rx(JsonWriter& json, const ChannelInfo& info) {
-    json.key("rx_scs").begin_array();
-    for (const auto& sc : info.rx_scs) {
-        json.begin_object()
-            .member("sci", text_of(sc.sci))
-            .member("in_pkts_ok", sc.in_pkts_ok)
-            .member("in_pkts_delayed", sc.in_pkts_delayed)
-            .member("in_pkts_late", sc.in_pkts_late)
-            .member("in_pkts_not_valid", sc.in_pkts_not_valid)
-            .member("in_pkts_not_using_sa", sc.in_pkts_not_using_sa)
-            .member("in_octets_decrypted", sc.in_octets_decrypted);
-        json.key("sas").begin_array();
-        for (const auto& sa : sc.sas)
-            json.begin_object()
-                .member("an", sa.an)
-                .member("lowest_pn", sa.lowest_pn)
-                .member("packets", sa.packets)
-                .member("fingerprint", sa.fingerprint)
-                .end_object();
-        json.end_array().end_object();
-    }
-    json.end_array();
 }
 
 void write_stream(JsonWriter& json, const sim::Stream& stream) {
@@ -194,31 +145,6 @@ void write_port(JsonWriter& json, const Config& config, const PortInfo& port) {
         .member("rx_nombuf", port.rx_nombuf)
         .member("tx_errors", port.tx_errors)
         .end_object();
-}
-
-void write_channel(JsonWriter& json, const Config& config, const ChannelInfo& info) {
-    const auto& it = config.channels[info.id.value];
-    json.begin_object()
-        .member("edge", config.edges[it.edge.value].name)
-        .member("name", it.name)
-        .member("interconnect", config.interconnects[it.interconnect.value].name)
-        .member("port", config.ports[it.port.value].name)
-        .member("cipher_suite", macsec::name(it.cipher_suite))
-        .member("protect", it.protect)
-        .member("replay_protect", it.replay_protect)
-        .member("replay_window", it.replay_window)
-        .member("admin_state", name_of(kAdminStates, info.admin_state))
-        .member("link_up", info.link_up)
-        .member("usable", info.usable)
-        .member("reason", info.reason)
-        .member("in_pkts_no_tag", info.in_pkts_no_tag)
-        .member("in_pkts_bad_tag", info.in_pkts_bad_tag)
-        .member("in_pkts_no_sci", info.in_pkts_no_sci)
-        .member("in_pkts_untagged", info.in_pkts_untagged)
-        .member("out_pkts_untagged", info.out_pkts_untagged);
-    write_tx(json, info);
-    write_rx(json, info);
-    json.end_object();
 }
 
 void begin_attachment(JsonWriter& json, const Config& config, const Attachment& attachment) {
@@ -312,7 +238,8 @@ void write_status(JsonWriter& json, const Config& config, const Status& status) 
         .member("uptime_ns", status.uptime_ns)
         .member("generation", status.generation)
         .member("memory", status.memory)
-        .member("macsec_engine", status.macsec_engine);
+        .member("macsec_engine", status.macsec_engine)
+        .member("state", status.state);
     json.key("worker_cores").begin_array();
     for (const unsigned core : status.worker_cores)
         json.value(core);

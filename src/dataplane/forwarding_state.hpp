@@ -10,6 +10,7 @@
 #include "dataplane/meter.hpp"
 #include "isthmus/address.hpp"
 #include "isthmus/types.hpp"
+#include "isthmus/wire.hpp"
 #include "macsec/secy.hpp"
 
 #include <array>
@@ -78,12 +79,28 @@ struct InterconnectState {
     std::vector<ChannelId> members;
 };
 
+// Frames of the uncontrolled port of a channel's SecY (802.1X, EAPOL): in clear in both directions,
+// past the SecY and its counters. Never customers' packets.
+struct ClearFrames {
+    std::vector<Be16> ether_types;
+    std::vector<MacAddr> destinations; // group addresses
+    [[nodiscard]] bool contains(const wire::Ethernet& header) const noexcept {
+        for (const Be16& type : ether_types)
+            if (header.ether_type == type)
+                return true;
+        for (const MacAddr& destination : destinations)
+            if (header.destination == destination)
+                return true;
+        return false;
+    }
+};
+
 struct ChannelState {
     PortId port;
     InterconnectId interconnect;
     uint8_t member = 0;
     bool accept = false; // admin state is up or drain
-    bool protect = true;
+    ClearFrames clear;
     std::vector<macsec::TxBinding> tx; // by worker
     std::vector<macsec::RxScBinding> rx_scs;
     macsec::RxBinding rx;
@@ -95,7 +112,7 @@ struct PortState {
     ChannelId channel; // none: a VPC port
     MacAddr mac;
     Ipv6Addr link_local;
-    uint32_t max_frame = 0;                 // octets without FCS that may arrive
+    uint32_t max_frame = 0;                 // octets without FCS that may arrive or be sent
     bool enabled = true;                    // false: the port is not polled and nothing is sent
     std::shared_ptr<const VlanTable> vlans; // VPC ports only
 };

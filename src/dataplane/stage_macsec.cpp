@@ -34,13 +34,21 @@ Drop drop_for(ValidateVerdict verdict) noexcept {
     return Drop::macsec_not_valid;
 }
 
-uint16_t ether_type_at(const uint8_t* frame) noexcept {
-    return wire::overlay<wire::Ethernet>(frame)->ether_type.host();
+Drop drop_for(ProtectVerdict verdict) noexcept {
+    switch (verdict) {
+    case ProtectVerdict::pn_exhausted:
+        return Drop::macsec_pn_exhausted;
+    case ProtectVerdict::too_long:
+        return Drop::macsec_too_long;
+    case ProtectVerdict::no_tx_sa:
+    case ProtectVerdict::ok:
+        break;
+    }
+    return Drop::macsec_no_tx_sa;
 }
 
 // What can be said of a frame on a channel before any cryptography.
-void admit(const ChannelState& channel, const PortState& port, macsec::SecyCounters& secy,
-           Burst& burst, uint8_t i) noexcept {
+void admit(const ChannelState& channel, const PortState& port, Burst& burst, uint8_t i) noexcept {
     rte_mbuf* packet = burst.packet[i];
     burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
     burst.frame_length[i] = packet->pkt_len;
@@ -50,17 +58,17 @@ void admit(const ChannelState& channel, const PortState& port, macsec::SecyCount
         return burst.drop(i, Drop::frame_truncated);
     if (packet->pkt_len > port.max_frame)
         return burst.drop(i, Drop::frame_oversized);
-    const uint16_t type = ether_type_at(burst.frame[i]);
-    // Key agreement uses the uncontrolled port: taken out before the SecY counts it.
-    if (type == wire::kEtherTypeEapol)
-        return burst.drop(i, Drop::eapol_unhandled);
+    const auto& header = *wire::overlay<wire::Ethernet>(burst.frame[i]);
+    const bool tagged = header.ether_type == channel.rx.ether_type;
+    // Taken out before the SecY counts it; otherwise InPktsNoTag would never be an alarm.
+    if (!tagged && channel.clear.contains(header))
+        return burst.drop(i, Drop::uncontrolled_unhandled);
     if (!channel.accept)
         return burst.drop(i, Drop::channel_admin_down);
-    if (!channel.protect) {
-        if (type == wire::kEtherTypeMacsec)
-            return burst.drop(i, Drop::macsec_unexpected);
-        secy.in_pkts_untagged.add(1);
-    }
+    if (tagged && channel.rx.validate_frames == macsec::ValidateFrames::null)
+        return burst.drop(i, Drop::macsec_unexpected);
+    if (rte_pktmbuf_tailroom(packet) < macsec::kAeadSlack)
+        return burst.drop(i, Drop::no_room);
 }
 
 } // namespace
@@ -71,19 +79,19 @@ void protect_frames(StageContext& context, Burst& burst) noexcept {
     uint16_t count = 0;
     for (uint16_t k = 0; k < burst.live_count; ++k) {
         const uint8_t i = burst.live[k];
-        const ChannelId id = context.state.ports[burst.out_port[i]].channel;
-        const ChannelState& channel = context.state.channels[id.value];
-        if (!channel.protect) {
-            context.counters.secys[id.value].out_pkts_untagged.add(1);
-            continue;
-        }
+        const PortState& port = context.state.ports[burst.out_port[i]];
+        const ChannelState& channel = context.state.channels[port.channel.value];
         rte_mbuf* packet = burst.packet[i];
         if (rte_pktmbuf_headroom(packet) < kSecTagLength ||
-            rte_pktmbuf_tailroom(packet) < kIcvLength) {
+            rte_pktmbuf_tailroom(packet) < kIcvLength + macsec::kAeadSlack) {
             burst.drop(i, Drop::no_room);
             continue;
         }
-        frames[count] = {burst.frame[i], burst.frame_length[i], &channel.tx[context.worker],
+        frames[count] = {burst.frame[i],
+                         burst.frame_length[i],
+                         port.max_frame,
+                         &channel.tx[context.worker],
+                         &context.counters.secys[port.channel.value],
                          ProtectVerdict::ok};
         index[count++] = i;
     }
@@ -91,13 +99,14 @@ void protect_frames(StageContext& context, Burst& burst) noexcept {
     for (uint16_t n = 0; n < count; ++n) {
         const uint8_t i = index[n];
         if (frames[n].verdict != ProtectVerdict::ok) {
-            burst.drop(i, frames[n].verdict == ProtectVerdict::no_tx_sa
-                              ? Drop::macsec_no_tx_sa
-                              : Drop::macsec_pn_exhausted);
+            burst.drop(i, drop_for(frames[n].verdict));
             continue;
         }
-        rte_pktmbuf_prepend(burst.packet[i], kSecTagLength);
-        rte_pktmbuf_append(burst.packet[i], kIcvLength);
+        // No growth: a channel that does not protect.
+        const auto front = static_cast<uint16_t>(burst.frame[i] - frames[n].frame);
+        const auto back = static_cast<uint16_t>(frames[n].length - burst.frame_length[i] - front);
+        rte_pktmbuf_prepend(burst.packet[i], front);
+        rte_pktmbuf_append(burst.packet[i], back);
         burst.frame[i] = frames[n].frame;
         burst.frame_length[i] = frames[n].length;
     }
@@ -107,19 +116,16 @@ void protect_frames(StageContext& context, Burst& burst) noexcept {
 void validate_frames(StageContext& context, Burst& burst) noexcept {
     const uint16_t id = context.port.channel.value;
     const ChannelState& channel = context.state.channels[id];
-    macsec::SecyCounters& secy = context.counters.secys[id];
     for (uint16_t k = 0; k < burst.live_count; ++k)
-        admit(channel, context.port, secy, burst, burst.live[k]);
+        admit(channel, context.port, burst, burst.live[k]);
     burst.compact();
-    if (!channel.protect)
-        return;
 
     std::array<macsec::ValidateFrame, kBurstMax> frames;
     const uint16_t count = burst.live_count;
     for (uint16_t k = 0; k < count; ++k) {
         const uint8_t i = burst.live[k];
-        frames[k] = {burst.frame[i], burst.frame_length[i], &channel.rx, &secy,
-                     ValidateVerdict::ok};
+        frames[k] = {burst.frame[i], burst.frame_length[i], &channel.rx,
+                     &context.counters.secys[id], ValidateVerdict::ok};
     }
     macsec::validate(context.aead, std::span(frames.data(), count));
     for (uint16_t k = 0; k < count; ++k) {

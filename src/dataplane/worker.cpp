@@ -1,6 +1,7 @@
 #include "dataplane/worker.hpp"
 
 #include "dataplane/packet_meta.hpp"
+#include "isthmus/wire.hpp"
 
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
@@ -26,6 +27,12 @@ constexpr long kFirstSleepNs = 5'000;
 constexpr long kMaxSleepNs = 100'000;
 
 constexpr uint16_t kInjectedBurst = 32;
+
+// Sent through the uncontrolled port of the channel's SecY.
+bool passes_in_clear(const ForwardingState& state, const PortState& port,
+                     const uint8_t* frame) noexcept {
+    return state.channels[port.channel.value].clear.contains(*wire::overlay<wire::Ethernet>(frame));
+}
 
 } // namespace
 
@@ -203,7 +210,7 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
         if (!port.enabled) {
             burst_.drop(0, Drop::port_down);
             burst_.compact();
-        } else if (port.channel.valid()) {
+        } else if (port.channel.valid() && !passes_in_clear(state, port, burst_.frame[0])) {
             protect_frames(context, burst_);
         }
         if (burst_.live_count != 0) {

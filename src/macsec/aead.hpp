@@ -6,36 +6,16 @@
 // Keys are made and destroyed by the control thread; destruction wipes them.
 
 #include "isthmus/result.hpp"
+#include "macsec/aead_op.hpp"
 #include "macsec/suite.hpp"
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace isthmus::macsec {
-
-class AeadKey {
-  public:
-    AeadKey() = default;
-    AeadKey(const AeadKey&) = delete;
-    AeadKey& operator=(const AeadKey&) = delete;
-    virtual ~AeadKey() = default;
-};
-
-// One packet. `text` is sealed or opened in place; `icv` (16 octets) is written by seal, read by
-// open. `aad` and `icv` may adjoin `text`; nothing overlaps.
-struct AeadOp {
-    AeadKey* sak = nullptr;
-    const uint8_t* aad = nullptr;
-    uint8_t* text = nullptr;
-    uint8_t* icv = nullptr;
-    uint32_t aad_length = 0;
-    uint32_t text_length = 0; // 0 is legal: integrity only
-    std::array<uint8_t, 12> iv{};
-    bool authentic = false; // set by open; on false `text` is unspecified and must not be used
-};
 
 class Aead {
   public:
@@ -51,8 +31,20 @@ class Aead {
     virtual void open(std::span<AeadOp> ops) const noexcept = 0;
 };
 
-// `engine` is "auto" or an engine's name. Runs the known-answer tests first and fails if one does
-// not match, or if this build or CPU lacks the engine.
+// The names of all engines of this build, fastest first; a CPU may lack some. Any thread.
+[[nodiscard]] std::vector<std::string_view> aead_engines();
+
+// Forms of these engines that tests and benchmarks reach by name and that nobody configures:
+// "vaes" with vectors of 256 or 512 bits only, "ipsec_mb" as a CPU without AVX-512 gets it.
+[[nodiscard]] std::vector<std::string_view> aead_engine_forms();
+
+// `engine` is "auto", the fastest that this CPU can run, or the name of an engine or a form. Runs
+// the known-answer tests first and fails if one does not match, or if this build or CPU lacks the
+// engine.
 [[nodiscard]] Result<std::unique_ptr<Aead>> make_aead(std::string_view engine);
+
+// For engines: the error of make_key() for a SAK that is too short or too long. Never shows the
+// SAK.
+[[nodiscard]] Error wrong_sak_length(CipherSuite suite, std::size_t length);
 
 } // namespace isthmus::macsec

@@ -5,7 +5,6 @@
 #include <openssl/params.h>
 
 #include <cstdlib>
-#include <string>
 
 namespace isthmus::macsec {
 namespace {
@@ -45,8 +44,9 @@ Context make_context(EVP_CIPHER* cipher, const uint8_t* sak, Direction direction
 
 // AAD and then the text in place. EVP_Cipher hands over to the provider without the checks of
 // EVP_EncryptUpdate, for example for overlapping buffers, and returns a negative value on failure.
+// Null means the end, so an AAD that is null and empty must not be passed on.
 bool run(EVP_CIPHER_CTX* context, const AeadOp& op) noexcept {
-    return EVP_Cipher(context, nullptr, op.aad, op.aad_length) >= 0 &&
+    return (op.aad_length == 0 || EVP_Cipher(context, nullptr, op.aad, op.aad_length) >= 0) &&
            (op.text_length == 0 || EVP_Cipher(context, op.text, op.text, op.text_length) >= 0) &&
            EVP_Cipher(context, nullptr, nullptr, 0) >= 0;
 }
@@ -67,10 +67,8 @@ class OpensslAead final : public Aead {
     [[nodiscard]] Result<std::unique_ptr<AeadKey>>
     make_key(CipherSuite suite, std::span<const uint8_t> sak) const override {
         if (sak.size() != sak_length(suite))
-            return invalid_value("sak", std::to_string(sak.size()) + " octets",
-                                 std::to_string(sak_length(suite)) + " octets for " +
-                                     std::string(macsec::name(suite)));
-        EVP_CIPHER* cipher = (suite == CipherSuite::gcm_aes_128 ? gcm_128_ : gcm_256_).get();
+            return wrong_sak_length(suite, sak.size());
+        EVP_CIPHER* cipher = (sak_length(suite) == 16 ? gcm_128_ : gcm_256_).get();
         Context seal = make_context(cipher, sak.data(), Direction::seal);
         Context open = make_context(cipher, sak.data(), Direction::open);
         if (!seal || !open)

@@ -3,6 +3,7 @@
 // Pure functions over plain memory; any thread.
 
 #include "isthmus/byte_order.hpp"
+#include "isthmus/wire.hpp"
 #include "macsec/suite.hpp"
 
 #include <cstdint>
@@ -33,11 +34,26 @@ static_assert(sizeof(SecTagWire) == kSecTagLength && alignof(SecTagWire) == 1);
 
 enum class TagVerdict : uint8_t { ok, no_tag, bad_tag };
 
+// What the receiving SecY is configured for.
+struct TagRules {
+    Be16 ether_type = wire::kEtherTypeMacsec;
+    bool xpn = false;          // a PN field of 0 is legal: half of a longer number (9.8)
+    uint8_t vlan_in_clear = 0; // so many VLAN tags may stand before the SecTAG
+};
+
+// The vendor form "VLAN in clear" has one VLAN tag before the SecTAG, or two.
+inline constexpr uint8_t kClearTagsMax = 2;
+
+// How many VLAN tags (C-tags or S-tags) follow DA and SA, counted up to `limit`. Each is followed
+// by at least one octet.
+[[nodiscard]] uint32_t count_vlan_tags(const uint8_t* frame, uint32_t length,
+                                       uint32_t limit) noexcept;
+
 // Everything but `verdict` has a meaning only if that is `ok`.
 struct SecTag {
     Sci sci; // explicit, or implied by the source address under ES or SCB
     uint32_t pn = 0;
-    uint32_t tag_length = 0;    // 8, or 16 with explicit SCI
+    uint32_t tag_offset = 0;    // of the SecTAG's EtherType, from DA: 12 and tags in clear
     uint32_t secure_offset = 0; // of Secure Data, from DA
     uint32_t secure_length = 0; // at least 1; the ICV follows, and after it only padding
     TagVerdict verdict = TagVerdict::bad_tag;
@@ -47,8 +63,8 @@ struct SecTag {
     bool sci_known = false; // false if SC = ES = SCB = 0: the peer of a point-to-point CA (9.9)
 };
 
-// `frame` points at DA; nothing at or beyond `length` is read. A PN of 0 is a bad tag, since every
-// suite of this version has 32-bit packet numbers.
-[[nodiscard]] SecTag parse_sectag(const uint8_t* frame, uint32_t length) noexcept;
+// `frame` points at DA; nothing at or beyond `length` is read.
+[[nodiscard]] SecTag parse_sectag(const uint8_t* frame, uint32_t length,
+                                  const TagRules& rules) noexcept;
 
 } // namespace isthmus::macsec

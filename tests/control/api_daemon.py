@@ -4,6 +4,7 @@ import ctypes
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import tempfile
 import time
 
 CHANNELS = ("ch1", "ch2", "ch3", "ch4")
+SUITES = {"ch3": "GCM-AES-XPN-256", "ch4": "GCM-AES-128"}
 
 
 def end_with_parent():
@@ -19,10 +21,11 @@ def end_with_parent():
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
-def configuration(socket_path):
+def configuration(socket_path, state="none"):
     cores = sorted(os.sched_getaffinity(0))
     lines = [
         f'socket = "{socket_path}"',
+        f'state = "{state}"',
         f"worker_cores = [{cores[-1]}]",
         'poll = "adaptive"',
         "memory_mb = 256",
@@ -36,7 +39,7 @@ def configuration(socket_path):
             lines += ["[[port]]", f'name = "{edge}-{name}"', f'edge = "{edge}"']
             lines += ['device = "generator"']
         for channel in CHANNELS:
-            suite = "GCM-AES-128" if channel == "ch4" else "GCM-AES-256"
+            suite = SUITES.get(channel, "GCM-AES-256")
             lines += ["[[port]]", f'name = "{edge}-{channel}"', f'edge = "{edge}"']
             lines += [f'device = "wire:{channel}"']
             lines += ["[[channel]]", f'name = "{channel}"', f'edge = "{edge}"']
@@ -70,31 +73,50 @@ class Reply:
 class Daemon:
     """A context manager; leaves neither a process nor a file behind."""
 
-    def __init__(self, program):
+    def __init__(self, program, state="none"):
+        """`state`: "none", or the name of a file in a folder of its own."""
         self.program = program
+        self.state = state
+        self.process = None
+        self.connection = None
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="isthmus-api-")
         self.socket_path = os.path.join(self.folder.name, "isthmusd.sock")
         self.log_path = os.path.join(self.folder.name, "log")
-        config = os.path.join(self.folder.name, "isthmusd.toml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(configuration(self.socket_path))
-        with open(self.log_path, "wb") as log:
+        self.config = os.path.join(self.folder.name, "isthmusd.toml")
+        self.state_path = self.state
+        if self.state != "none":
+            self.state_path = os.path.join(self.folder.name, "state", self.state)
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(configuration(self.socket_path, self.state_path))
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def start(self):
+        """Again, after the process has ended, too."""
+        with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [self.program, "--config", config],
+                [self.program, "--config", self.config],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 preexec_fn=end_with_parent,
             )
-        try:
-            self.wait_for_socket()
-        except BaseException:
-            self.__exit__()
-            raise
+        self.wait_for_socket()
+        self.disconnect()
         self.connection = UnixConnection(self.socket_path)
-        return self
+
+    def rewrite(self, name, value):
+        """Another value for a key of the top level; for the next start."""
+        with open(self.config, encoding="utf-8") as file:
+            text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", file.read(), count=1)
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(text)
 
     def wait_for_socket(self, seconds=30):
         deadline = time.monotonic() + seconds
@@ -123,14 +145,19 @@ class Daemon:
         headers = {"Content-Type": "application/json"}
         return self.raw(verb, "/v1" + path, json.dumps(body).encode(), headers)
 
+    def disconnect(self):
+        if self.connection:
+            self.connection.close()
+
     def stop(self, seconds=15):
         """SIGTERM; the exit code."""
-        self.connection.close()
+        self.disconnect()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
+        self.disconnect()
+        if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
                 self.process.wait(10)

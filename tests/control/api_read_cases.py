@@ -48,7 +48,7 @@ class Reading(ApiTest):
         one = self.ok("GET", "/edges/gcp/channels/ch4")
         self.assertEqual(one["cipher_suite"], "GCM-AES-128")
         self.assertEqual(len(one["tx_scs"]), 1)
-        for field in ("protect", "admin_state", "usable", "reason", "in_pkts_no_tag", "rx_scs"):
+        for field in ("protect_frames", "admin_state", "usable", "reason", "in_pkts_no_tag", "rx_scs"):
             self.assertIn(field, one)
 
     def test_counters_add_up(self):

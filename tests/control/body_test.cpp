@@ -245,7 +245,7 @@ TEST(Body, SakIsNeverShown) {
         {R"({"an":0,"sak":"00112233445566778899aabbccddeeff","next_pn":0})",
          "next_pn: 0 is not allowed, expected 1..4294967295"},
         {R"({"an":0,"sak":"00112233445566778899aabbccddeeff","lowest_pn":1})",
-         "lowest_pn: unknown field, expected one of an, sak, next_pn"},
+         "lowest_pn: unknown field, expected one of an, sak, next_pn, salt, ssci"},
         {R"({"an":0})", "sak: the field is missing"},
     };
     check(reader, rows);

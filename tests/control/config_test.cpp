@@ -40,11 +40,13 @@ TEST(Config, ReadsEveryKey) {
 worker_cores = [3]
 main_core = 2
 poll = "adaptive"
-macsec_engine = "openssl"
 memory_mb = 64
 packet_buffers = 2048
 max_attachments = 16384
 allow_plaintext = true
+state = "/tmp/state.db"
+[macsec]
+engine = "openssl"
 )" + std::string(kOneEdge),
                                      "f.toml");
     ASSERT_TRUE(config) << config.error().message;
@@ -53,6 +55,7 @@ allow_plaintext = true
     EXPECT_EQ(config->main_core, 2u);
     EXPECT_EQ(config->poll, PollMode::adaptive);
     EXPECT_EQ(config->macsec_engine, "openssl");
+    EXPECT_EQ(config->state_path, "/tmp/state.db");
     EXPECT_EQ(config->memory_mb, 64u);
     EXPECT_EQ(config->packet_buffers, 2048u);
     EXPECT_EQ(config->max_attachments, 16384u);
@@ -67,14 +70,14 @@ allow_plaintext = true
     EXPECT_EQ(config->ports[1].mac, (MacAddr{{2, 0, 0, 0, 0, 1}}));
     EXPECT_EQ(config->ports[1].mtu, 1900u);
     EXPECT_FALSE(config->ports[1].enabled);
-    EXPECT_EQ(config->ports[1].line, 18u);
+    EXPECT_EQ(config->ports[1].line, 20u);
     ASSERT_EQ(config->channels.size(), 1u);
     const auto& channel = config->channels[0];
     EXPECT_EQ(channel.edge, EdgeId{0});
     EXPECT_EQ(channel.interconnect, InterconnectId{0});
     EXPECT_EQ(channel.port, PortId{1});
     EXPECT_EQ(channel.cipher_suite, macsec::CipherSuite::gcm_aes_128);
-    EXPECT_TRUE(channel.protect);
+    EXPECT_TRUE(channel.protect_frames);
     EXPECT_FALSE(channel.replay_protect);
     EXPECT_EQ(channel.replay_window, 4294967295u);
 }
@@ -120,7 +123,7 @@ TEST(Config, RefusesTopLevelValues) {
          "f.toml:1: socket: an empty text is not allowed, expected a path of 1..107 octets"},
         {"\nworkers = 1",
          "f.toml:2: unknown key 'workers', expected one of socket, worker_cores, main_core, poll, "
-         "macsec_engine, memory_mb, packet_buffers, max_attachments, allow_plaintext, edge, port, "
+         "state, memory_mb, packet_buffers, max_attachments, allow_plaintext, macsec, edge, port, "
          "interconnect, channel"},
     };
     for (const auto& row : rows)
@@ -164,19 +167,20 @@ TEST(Config, RefusesBadTables) {
         {"[[channel]]\nname = \"ch2\"\nport = \"p9\"",
          "port: p9 is not allowed, expected the name of a [[port]] of this edge"},
         {"[[port]]\nname = \"x\"\ndevice = \"d\"\n[[channel]]\nname = \"c\"\nport = \"x\"\n"
-         "protect = false",
-         "protect: false is not allowed, expected true, or allow_plaintext = true as well"},
+         "protect_frames = false",
+         "protect_frames: false is not allowed, expected true, or allow_plaintext = true as well"},
         {"[[port]]\nname = \"x\"\ndevice = \"d\"\n[[channel]]\nname = \"ch1\"\nport = \"x\"",
          "name: ch1 is not allowed, expected one that no other [[channel]] has"},
-        {"[[channel]]\nname = \"c\"\nport = \"p1\"\ncipher_suite = \"GCM-AES-XPN-256\"",
-         "cipher_suite: GCM-AES-XPN-256 is not allowed, expected 'GCM-AES-128' or 'GCM-AES-256'"},
+        {"[[channel]]\nname = \"c\"\nport = \"p1\"\ncipher_suite = \"GCM-AES-XPN\"",
+         "cipher_suite: GCM-AES-XPN is not allowed, expected 'GCM-AES-128', 'GCM-AES-256', "
+         "'GCM-AES-XPN-128' or 'GCM-AES-XPN-256'"},
         {"[[channel]]\nname = \"c\"\nport = \"p1\"\nreplay_window = 4294967296",
          "replay_window: 4294967296 is not allowed, expected an integer in 0..4294967295"},
         {"[[interconnect]]\nname = \"to-gcp\"",
          "name: to-gcp is not allowed, expected one that no other [[interconnect]] has"},
         {"[port2]\n", "unknown key 'port2', expected one of socket, worker_cores, main_core, poll, "
-                      "macsec_engine, memory_mb, packet_buffers, max_attachments, "
-                      "allow_plaintext, edge, port, interconnect, channel"},
+                      "state, memory_mb, packet_buffers, max_attachments, allow_plaintext, macsec, "
+                      "edge, port, interconnect, channel"},
     };
     for (const auto& row : rows) {
         const std::string message = message_of(std::string(kOneEdge) + row.text + "\n");

@@ -14,6 +14,20 @@ from api_daemon import Daemon
 DAEMON_PROGRAM = None
 PROGRAM = None
 SAK = "00112233445566778899aabbccddeeff" * 2
+XPN_SAK = "c3" * 32
+
+
+# As `ip -s macsec show` has them, and the two sums of 802.1AE-2018.
+MIB_SECY = (
+    "InPktsUntagged InPktsNoTag InPktsBadTag InPktsUnknownSCI InPktsNoSCI OutPktsUntagged "
+    "OutPktsTooLong InPktsNoSA InPktsNoSAError"
+)
+MIB_TX_SC = "OutPktsProtected OutPktsEncrypted OutOctetsProtected OutOctetsEncrypted"
+MIB_RX_SC = (
+    "InOctetsValidated InOctetsDecrypted InPktsUnchecked InPktsDelayed InPktsOK InPktsInvalid "
+    "InPktsLate InPktsNotValid InPktsNotUsingSA InPktsUnusedSA"
+)
+MIB_RX_SA = "InPktsOK InPktsInvalid InPktsNotValid InPktsNotUsingSA InPktsUnusedSA"
 
 
 class CtlTest(unittest.TestCase):
@@ -48,7 +62,8 @@ class CtlTest(unittest.TestCase):
         done = self.run_ctl(*arguments, **options)
         self.assertEqual(done.returncode, code, f"{arguments}: {done.stderr}")
         self.assertIn(message, done.stderr)
-        self.assertNotIn(SAK, done.stderr + done.stdout)
+        for secret in (SAK, XPN_SAK):
+            self.assertNotIn(secret, done.stderr + done.stdout)
 
     def tables(self, *arguments):
         """The rows of all tables, without their titles, as lists of words."""
@@ -141,7 +156,7 @@ class CtlTest(unittest.TestCase):
         self.fails(1, "sak: a length of 2", *receive, "--an", "0", stdin="00")
         rows = self.tables("sa", "show", "ch1")
         self.assertEqual(len(rows), 1)  # the SC made for the refused SA went with it
-        self.assertEqual([rows[0][0]] + rows[0][2:6], ["transmit", "1", "yes", "9", "-"])
+        self.assertEqual([rows[0][0]] + rows[0][2:6], ["transmit", "1", "encoding", "9", "-"])
         self.ok(*receive, "--an", "0", stdin=SAK)
         self.ok(*receive, "--an", "1", "--lowest-pn", "5", stdin=other)
         rows = self.tables("sa", "show", "ch1")
@@ -150,6 +165,43 @@ class CtlTest(unittest.TestCase):
         self.ok(*"sa del-rx ch1 --sci 02000000000100aa".split())
         self.ok(*"sa del-tx ch1 --an 1".split())
         self.assertEqual(self.ok("sa", "show", "ch1"), "no SAs\n")
+
+    def test_xpn_keys(self):
+        salt = "00112233445566778899aabb"
+        self.fails(1, "salt: the field is missing, GCM-AES-XPN-256 needs it",
+                   *"sa add-tx ch3 --an 0 --key-file -".split(), stdin=XPN_SAK)
+        self.ok(*f"sa add-tx ch3 --an 0 --salt {salt} --ssci 1 --key-file -".split(), stdin=XPN_SAK)
+        receive = "ch3 --sci 02000000000100aa --an 3".split()
+        self.fails(1, "both would use the same nonces", "sa", "add-rx", *receive,
+                   *f"--salt {salt} --ssci 1 --key-file -".split(), stdin=XPN_SAK)
+        self.ok("sa", "add-rx", *receive,
+                *f"--salt {salt} --ssci 2 --disabled --key-file -".split(), stdin=XPN_SAK)
+        states = lambda: [row[3] for row in self.tables("sa", "show", "ch3")]
+        self.assertEqual(states(), ["encoding", "disabled"])
+        self.ok("sa", "enable-rx", *receive)
+        self.assertIn("ch3", self.ok("show", "macsec", "ch3"))
+        self.ok("sa", "disable-rx", *receive)
+        self.assertEqual(states(), ["encoding", "disabled"])
+        self.ok(*"sa del-rx ch3 --sci 02000000000100aa".split())
+        self.ok(*"sa del-tx ch3 --an 0".split())
+
+    def test_show_macsec(self):
+        self.ok(*"sa add-tx ch2 --an 1 --key-file -".split(), stdin=SAK)
+        self.ok(*"sa add-rx ch2 --sci 02000000000200bb --an 2 --key-file -".split(), stdin=SAK)
+        text = self.ok("show", "macsec", "ch2")
+        lines = [line.split() for line in text.splitlines()]
+        self.assertTrue(text.startswith(
+            "aws/ch2 on port aws-ch2: GCM-AES-256 0080c20001000002, "), text)
+        for line in ("transmit SA 1, encoding", "receive SC 02000000000200bb",
+                     "receive SA 2, in use", "validate_frames strict  replay_protect yes"):
+            self.assertIn(line, text)
+        counters = [line[0] for line in lines if len(line) == 2 and line[1].isdigit()]
+        secy, tx_sc = MIB_SECY.split(), MIB_TX_SC.split()
+        expected = secy + tx_sc + tx_sc[:2] + MIB_RX_SC.split() + MIB_RX_SA.split()
+        self.assertEqual(counters, expected)
+        self.assertEqual(len(self.ok("show", "macsec").split("on port")), 5)  # all four
+        self.ok(*"sa del-rx ch2 --sci 02000000000200bb".split())
+        self.ok(*"sa del-tx ch2 --an 1".split())
 
     def test_states_and_traffic(self):
         self.ok("channel", "set", "ch2", "drain")

@@ -54,8 +54,8 @@ class Start(unittest.TestCase):
         bad = self.good().replace("memory_mb = 256", "memory_gb = 1")
         line = bad.split("\n").index("memory_gb = 1") + 1
         self.refused(bad, f"{self.path}:{line}:", "memory_gb", arguments=("--check",))
-        engine = 'macsec_engine = "quantum"\n' + self.good()
-        self.refused(engine, "macsec_engine", "quantum", arguments=("--check",))
+        engine = self.good() + '[macsec]\nengine = "quantum"\n'
+        self.refused(engine, "macsec.engine", "quantum", arguments=("--check",))
 
     def test_a_port_that_fails_is_named(self):
         text = self.good().replace('device = "generator"', 'device = "net_nothing0,x=1"', 1)
@@ -91,9 +91,8 @@ class Running(unittest.TestCase):
         with Daemon(PROGRAM) as first, Daemon(PROGRAM) as second:
             for daemon in (first, second):
                 self.assertEqual(daemon.call("GET", "/status").status, 200)
-            config = os.path.join(first.folder.name, "isthmusd.toml")
             third = subprocess.run(
-                [PROGRAM, "--config", config], capture_output=True, timeout=60, check=False
+                [PROGRAM, "--config", first.config], capture_output=True, timeout=60, check=False
             )
             self.assertEqual(third.returncode, 1)
             self.assertIn(first.socket_path.encode(), third.stderr)
@@ -105,10 +104,7 @@ class Running(unittest.TestCase):
             daemon.process.send_signal(signal.SIGKILL)
             daemon.process.wait(10)
             self.assertTrue(os.path.exists(daemon.socket_path))
-            config = os.path.join(daemon.folder.name, "isthmusd.toml")
-            with open(daemon.log_path, "ab") as log:
-                daemon.process = subprocess.Popen([PROGRAM, "--config", config], stderr=log)
-            daemon.wait_for_socket()
+            daemon.start()
             self.assertEqual(daemon.stop(), 0)
 
     def test_last_words_add_up(self):

@@ -73,7 +73,7 @@ TEST(Behaviour, AnswersArpAndPing) {
 TEST(Behaviour, ResolvesNeighboursAndKeepsTheFirstPacket) {
     TestbedOptions options;
     options.neighbours = false;
-    Testbed bed(options);
+    Testbed bed(std::move(options));
     bed.send(kCh0, bed.protect(bed.peer_frame(from_remote())));
     bed.settle();
     auto asked = bed.received(kVpc);
@@ -97,7 +97,7 @@ TEST(Behaviour, ResolvesNeighboursAndKeepsTheFirstPacket) {
 TEST(Behaviour, PacketsWithoutNeighbourEndAsDrops) {
     TestbedOptions options;
     options.neighbours = false;
-    Testbed bed(options);
+    Testbed bed(std::move(options));
     for (int n = 0; n < 3; ++n)
         bed.send(kCh0, bed.protect(bed.peer_frame(from_remote())));
     for (int second = 0; second < 6; ++second) {
@@ -113,7 +113,7 @@ TEST(Behaviour, PacketsWithoutNeighbourEndAsDrops) {
 TEST(Behaviour, TellsTheSenderWhy) {
     TestbedOptions options;
     options.feature_mtu = 1400;
-    Testbed bed(options);
+    Testbed bed(std::move(options));
     struct Row {
         const char* what;
         Bytes packet;
@@ -198,7 +198,7 @@ TEST(Behaviour, ChannelStatesMoveTraffic) {
 
 TEST(Behaviour, NewKeysWithoutLoss) {
     Testbed bed;
-    const Bytes next_sak(32, 0x42);
+    const Bytes next_sak(32, 0x42), second_peer_sak = peer_sak();
     const auto exchange = [&](uint8_t an) {
         bed.send(kVpc, bed.host_frame(to_remote()));
         const auto out = from_channels(bed);
@@ -207,8 +207,9 @@ TEST(Behaviour, NewKeysWithoutLoss) {
     };
     exchange(0);
     for (const ChannelId channel : {kChannel0, kChannel1}) {
-        ASSERT_TRUE(bed.control().add_rx_sa(channel, peer_sci(), 1, peer_sak(), 1));
-        ASSERT_TRUE(bed.control().add_tx_sa(channel, 1, next_sak, 1));
+        ASSERT_TRUE(
+            bed.control().add_rx_sa(channel, peer_sci(), {1, second_peer_sak, 1, {}, true}));
+        ASSERT_TRUE(bed.add_tx_sa(channel, 1, next_sak, 1));
         exchange(0);
         EXPECT_FALSE(bed.control().remove_tx_sa(channel, 0)) << "it encodes";
         ASSERT_TRUE(bed.control().set_encoding_an(channel, 1));
@@ -220,13 +221,13 @@ TEST(Behaviour, NewKeysWithoutLoss) {
     EXPECT_EQ(bed.received(kVpc).size(), 2u) << "old and new receive SA both work";
     EXPECT_EQ(bed.total_drops(), 0u);
     // The first SAK has used PN 1 and up: it may only come back above them.
-    const auto again = bed.control().add_tx_sa(kChannel0, 2, edge_sak(), 1);
-    const auto other = bed.control().add_tx_sa(kChannel1, 2, edge_sak(), 1);
+    const auto again = bed.add_tx_sa(kChannel0, 2, edge_sak(), 1);
+    const auto other = bed.add_tx_sa(kChannel1, 2, edge_sak(), 1);
     ASSERT_TRUE(!again || !other) << "one of the channels has sent with it";
     const auto& refused = !again ? again : other;
     EXPECT_EQ(refused.error().code, ErrorCode::conflict);
     EXPECT_EQ(refused.error().field, "next_pn");
-    EXPECT_FALSE(bed.control().add_tx_sa(kChannel0, 3, next_sak, 1)) << "installed on AN 1";
+    EXPECT_FALSE(bed.add_tx_sa(kChannel0, 3, next_sak, 1)) << "installed on AN 1";
 }
 
 TEST(Behaviour, FullQueuesAreCounted) {

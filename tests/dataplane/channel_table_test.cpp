@@ -26,22 +26,22 @@ struct Row {
 };
 
 uint64_t not_valid(const control::ChannelInfo& info) {
-    return info.rx_scs[0].in_pkts_not_valid;
+    return info.rx_scs[0].counters[&macsec::RxScCounters::in_pkts_not_valid];
 }
 uint64_t bad_tag(const control::ChannelInfo& info) {
-    return info.in_pkts_bad_tag;
+    return info.counters[&macsec::SecyCounters::in_pkts_bad_tag];
 }
 uint64_t no_sci(const control::ChannelInfo& info) {
-    return info.in_pkts_no_sci;
+    return info.counters[&macsec::SecyCounters::in_pkts_no_sci];
 }
 uint64_t no_tag(const control::ChannelInfo& info) {
-    return info.in_pkts_no_tag;
+    return info.counters[&macsec::SecyCounters::in_pkts_no_tag];
 }
 uint64_t late(const control::ChannelInfo& info) {
-    return info.rx_scs[0].in_pkts_late;
+    return info.rx_scs[0].counters[&macsec::RxScCounters::in_pkts_late];
 }
 uint64_t no_sa(const control::ChannelInfo& info) {
-    return info.rx_scs[0].in_pkts_not_using_sa;
+    return info.rx_scs[0].counters[&macsec::RxScCounters::in_pkts_not_using_sa];
 }
 
 // A good protected frame with one octet changed (`flip` is XORed in).
@@ -67,7 +67,7 @@ std::vector<Row> rows() {
          },
          Drop::macsec_no_tag, no_tag},
         {"EAPOL", [](Testbed&) { return ethernet({kCh0Mac}, wire::kEtherTypeEapol, ramp(46)); },
-         Drop::eapol_unhandled, nullptr},
+         Drop::uncontrolled_unhandled, nullptr},
         {"version 1", flipped(14, 0x80), Drop::macsec_bad_tag, bad_tag},
         {"ES together with SC", flipped(14, 0x40), Drop::macsec_bad_tag, bad_tag},
         {"SCB together with SC", flipped(14, 0x10), Drop::macsec_bad_tag, bad_tag},
@@ -173,7 +173,7 @@ TEST(ChannelTable, ChangedFramesLeaveTheReplayStateAlone) {
 TEST(ChannelTable, WithoutKeysNothingIsSentOrAccepted) {
     TestbedOptions options;
     options.keys = false;
-    Testbed bed(options);
+    Testbed bed(std::move(options));
     EXPECT_EQ(bed.control().channel_info(kChannel0).reason, "no transmit SA");
     bed.send(kVpc, bed.host_frame(ipv4({v4("10.1.0.9"), v4("10.2.3.4")}, udp(1, 2, {}))));
     EXPECT_EQ(bed.drops(Drop::no_channel), 1u);
@@ -193,7 +193,7 @@ TEST(ChannelTable, WithoutKeysNothingIsSentOrAccepted) {
 TEST(ChannelTable, ExhaustedPacketNumbersStopTheSa) {
     Testbed bed;
     for (const ChannelId channel : {kChannel0, kChannel1}) {
-        ASSERT_TRUE(bed.control().add_tx_sa(channel, 1, Bytes(32, 0x11), 0xfffffffe));
+        ASSERT_TRUE(bed.add_tx_sa(channel, 1, Bytes(32, 0x11), 0xfffffffe));
         ASSERT_TRUE(bed.control().set_encoding_an(channel, 1));
     }
     for (int n = 0; n < 3; ++n)
@@ -206,11 +206,18 @@ TEST(ChannelTable, ExhaustedPacketNumbersStopTheSa) {
 
 TEST(ChannelTable, PlaintextOnlyWhereConfigured) {
     TestbedOptions options;
-    options.protect = false;
-    Testbed bed(options);
+    options.configure = [](control::ChannelConfig& channel) {
+        channel.protect_frames = false;
+        channel.validate_frames = macsec::ValidateFrames::null;
+    };
+    Testbed bed(std::move(options));
     const auto sent = [&] {
-        return bed.control().channel_info(kChannel0).out_pkts_untagged +
-               bed.control().channel_info(kChannel1).out_pkts_untagged;
+        uint64_t sum = 0;
+        for (const ChannelId channel : {kChannel0, kChannel1})
+            sum += bed.control()
+                       .channel_info(channel)
+                       .counters[&macsec::SecyCounters::out_pkts_untagged];
+        return sum;
     };
     const uint64_t before = sent(); // announcements
     bed.send(kCh0, bed.peer_frame(good_packet()));
@@ -225,7 +232,7 @@ TEST(ChannelTable, PlaintextOnlyWhereConfigured) {
     ASSERT_EQ(out.size(), 1u);
     EXPECT_EQ(out[0][12] << 8 | out[0][13], wire::kEtherTypeVlan);
     EXPECT_EQ(sent(), before + 1);
-    EXPECT_FALSE(bed.control().add_tx_sa(kChannel0, 0, edge_sak(), 1));
+    EXPECT_FALSE(bed.add_tx_sa(kChannel0, 0, edge_sak()));
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "tests/dataplane/testbed.hpp"
 
+#include "control/config_check.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/packet_meta.hpp"
 #include "sim/wire.hpp"
@@ -25,16 +26,22 @@ control::Config make_config(const TestbedOptions& options) {
     control::Config config;
     config.worker_cores = {0};
     config.max_attachments = 8;
-    config.allow_plaintext = !options.protect;
+    config.allow_plaintext = true;
     config.edges = {{"edge", "edge"}};
     const EdgeId edge(0);
     for (const char* name : {"vpc", "ch0", "ch1"})
         config.ports.push_back({name, edge, "wire", std::nullopt, options.mtu, true, 0});
     config.interconnects = {{"ic", edge, "peer"}};
-    for (const PortId port : {kCh0, kCh1})
-        config.channels.push_back({config.ports[port.value].name, edge, InterconnectId(0), port,
-                                   macsec::CipherSuite::gcm_aes_256, options.protect, true,
-                                   options.replay_window});
+    for (const PortId port : {kCh0, kCh1}) {
+        control::ChannelConfig& channel = config.channels.emplace_back();
+        channel.name = config.ports[port.value].name;
+        channel.edge = edge;
+        channel.interconnect = InterconnectId(0);
+        channel.port = port;
+        channel.cipher_suite = macsec::CipherSuite::gcm_aes_256;
+        options.configure(channel);
+        must(control::check_macsec(channel, config.ports[port.value], config));
+    }
     return config;
 }
 
@@ -137,6 +144,7 @@ Testbed::Testbed(TestbedOptions options)
           std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count())),
       aead_(must(macsec::make_aead("openssl"))) {
     const control::Config config = make_config(options);
+    channel_ = config.channels[0];
     dataplane::DataplaneSetup setup;
     setup.config = &config;
     setup.ports = make_ports(config);
@@ -145,7 +153,12 @@ Testbed::Testbed(TestbedOptions options)
     setup.own_threads = false;
     dataplane_ = must(dataplane::Dataplane::create(std::move(setup)));
     dataplane_->start();
-    control_ = std::make_unique<control::ControlPlane>(config, *dataplane_);
+    control::ControlOptions control_options;
+    control_options.packet_numbers = std::move(options.packet_numbers);
+    control_options.say = [this](const std::string& event) { said_.push_back(event); };
+    control_ =
+        std::make_unique<control::ControlPlane>(config, *dataplane_, std::move(control_options));
+    make_peer();
     install(options);
     settle();
     for (const PortId port : {kVpc, kCh0, kCh1})
@@ -155,25 +168,75 @@ Testbed::Testbed(TestbedOptions options)
 void Testbed::install(const TestbedOptions& options) {
     cust_ = must(control_->add_attachment(attachment_spec(options, "cust", 0)));
     other_ = must(control_->add_attachment(attachment_spec(options, "other", kOtherVlan)));
-    peer_tx_sc_.sci = peer_sci();
-    constexpr auto kSuite = macsec::CipherSuite::gcm_aes_256;
-    for (uint8_t an = 0; an < macsec::kAssociationNumbers; ++an)
-        peer_tx_sa_[an] = must(macsec::make_tx_sa(*aead_, kSuite, an, peer_sak(), 1));
-    for (int c = 0; c < 2; ++c) {
-        peer_rx_sc_[c].sci = macsec::Sci::from(c == 0 ? kCh0Mac : kCh1Mac, 1);
-        peer_rx_sa_[c] = must(macsec::make_rx_sa(*aead_, kSuite, 0, edge_sak(), 1));
-    }
-    if (!options.protect || !options.keys)
+    if (!options.keys)
         return;
     for (const ChannelId channel : {kChannel0, kChannel1}) {
-        must(control_->add_tx_sa(channel, 0, edge_sak(), 1));
+        if (channel_.protect_frames)
+            must(add_tx_sa(channel, 0, fitting(edge_sak())));
+        if (channel_.validate_frames == macsec::ValidateFrames::null)
+            continue;
+        const Bytes sak = fitting(peer_sak());
         must(control_->add_rx_sc(channel, peer_sci()));
-        must(control_->add_rx_sa(channel, peer_sci(), 0, peer_sak(), 1));
+        must(control_->add_rx_sa(channel, peer_sci(), {0, sak, 1, peer_xpn(), true}));
+    }
+}
+
+Bytes Testbed::fitting(Bytes sak) const {
+    sak.resize(macsec::sak_length(channel_.cipher_suite));
+    return sak;
+}
+
+std::optional<macsec::XpnParameters> Testbed::xpn(uint32_t ssci) const {
+    if (!macsec::is_xpn(channel_.cipher_suite))
+        return std::nullopt;
+    macsec::XpnParameters parameters;
+    parameters.salt.fill(0x5a);
+    parameters.ssci = ssci;
+    return parameters;
+}
+
+Result<void> Testbed::add_tx_sa(ChannelId channel, uint8_t an, const Bytes& sak,
+                                std::optional<uint64_t> next_pn) {
+    auto parameters = edge_xpn();
+    if (parameters) // one SAK on two channels: other SSCIs keep the nonces apart
+        parameters->ssci += 100 * channel.value;
+    return control_->add_tx_sa(channel, {an, sak, next_pn, parameters});
+}
+
+macsec::SaSpec Testbed::sa_spec(uint8_t an, std::span<const uint8_t> sak, macsec::Sci sci,
+                                const std::optional<macsec::XpnParameters>& parameters) const {
+    return {channel_.cipher_suite, an, sak, sci, parameters};
+}
+
+// Mirrors the channel's configuration.
+void Testbed::make_peer() {
+    using macsec::PacketNumbers;
+    peer_format_.tci = macsec::kTciExplicitSci;
+    if (channel_.encrypt)
+        peer_format_.tci |= macsec::kTciEncrypted | macsec::kTciChangedText;
+    peer_format_.confidentiality_offset = channel_.confidentiality_offset;
+    peer_format_.vlan_in_clear = channel_.vlan_in_clear;
+    peer_format_.ether_type = channel_.ether_type;
+    peer_tx_sc_.sci = peer_sci();
+    const Bytes sent_with = fitting(peer_sak()), received_with = fitting(edge_sak());
+    const uint64_t last = macsec::last_pn(channel_.cipher_suite);
+    for (uint8_t an = 0; an < macsec::kAssociationNumbers; ++an)
+        peer_tx_sa_[an] = must(macsec::make_tx_sa(
+            *aead_, sa_spec(an, sent_with, peer_sci(), peer_xpn()),
+            std::make_shared<PacketNumbers>(PacketNumbers::Owner::per_worker, 1, last)));
+    for (uint32_t c = 0; c < 2; ++c) {
+        auto parameters = edge_xpn();
+        if (parameters)
+            parameters->ssci += 100 * c;
+        peer_rx_sc_[c].sci = macsec::Sci::from(c == 0 ? kCh0Mac : kCh1Mac, 1);
+        peer_rx_sa_[c] = must(macsec::make_rx_sa(
+            *aead_, sa_spec(0, received_with, peer_rx_sc_[c].sci, parameters), 1));
     }
 }
 
 Testbed::~Testbed() {
     dataplane_->stop();
+    control_->release_keys();
     for (const PortId port : {kVpc, kCh0, kCh1})
         (void)received(port);
     control_.reset();
@@ -225,12 +288,20 @@ std::vector<Bytes> Testbed::received(PortId port) {
 Bytes Testbed::protect(const Bytes& plain, uint8_t an) {
     Bytes room(macsec::kSecTagLength);
     room += plain;
-    room.resize(room.size() + macsec::kIcvLength);
-    const macsec::TxBinding binding{&peer_tx_sc_, peer_tx_sa_[an].get()};
+    room.resize(room.size() + macsec::kIcvLength + macsec::kAeadSlack);
+    macsec::TxBinding binding;
+    binding.sc = &peer_tx_sc_;
+    binding.sa = peer_tx_sa_[an].get();
+    binding.format = peer_format_;
     macsec::ProtectFrame frame{room.data() + macsec::kSecTagLength,
-                               static_cast<uint32_t>(plain.size()), &binding,
+                               static_cast<uint32_t>(plain.size()),
+                               0xffff,
+                               &binding,
+                               &peer_secy_,
                                macsec::ProtectVerdict::ok};
     macsec::protect(*aead_, {&frame, 1});
+    if (frame.verdict != macsec::ProtectVerdict::ok)
+        throw std::runtime_error("the peer cannot protect");
     return {frame.frame, frame.frame + frame.length};
 }
 
@@ -240,9 +311,19 @@ std::optional<Bytes> Testbed::open(const Bytes& frame) {
         if (frame.size() < 12 || !std::equal(own.begin(), own.end(), frame.begin() + 6))
             continue;
         Bytes copy = frame;
-        const macsec::RxScBinding sc{peer_rx_sc_[c].sci, &peer_rx_sc_[c], {peer_rx_sa_[c].get()}};
-        const macsec::RxBinding binding{{&sc, 1}, true, 0};
-        macsec::ValidateFrame op{copy.data(), static_cast<uint32_t>(copy.size()), &binding,
+        copy.resize(copy.size() + macsec::kAeadSlack);
+        macsec::RxScBinding sc;
+        sc.sci = peer_rx_sc_[c].sci;
+        sc.sc = &peer_rx_sc_[c];
+        sc.sa[0] = peer_rx_sa_[c].get();
+        sc.sa_in_use[0] = true;
+        macsec::RxBinding binding;
+        binding.scs = {&sc, 1};
+        binding.xpn = macsec::is_xpn(channel_.cipher_suite);
+        binding.confidentiality_offset = channel_.confidentiality_offset;
+        binding.vlan_in_clear = channel_.vlan_in_clear;
+        binding.ether_type = channel_.ether_type;
+        macsec::ValidateFrame op{copy.data(), static_cast<uint32_t>(frame.size()), &binding,
                                  &peer_secy_, macsec::ValidateVerdict::ok};
         macsec::validate(*aead_, {&op, 1});
         if (op.verdict == macsec::ValidateVerdict::ok)

@@ -6,13 +6,16 @@
 //   edge, 10.2.0.0/16, fd00:2::/32
 
 #include "control/control_plane.hpp"
+#include "control/pn_store.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/ethdev_port.hpp"
 #include "macsec/secy.hpp"
 #include "tests/packets.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 struct rte_mempool;
@@ -38,12 +41,13 @@ void start_test_eal(const char* program);
 rte_mempool* test_pool();
 
 struct TestbedOptions {
-    bool protect = true;
     bool neighbours = true; // static entries for host and peers; else they must be resolved
     bool keys = true;
-    uint32_t replay_window = 0;
     uint16_t mtu = 1500;
     uint16_t feature_mtu = 1500;
+    // Of both channels, after GCM-AES-256 has been set; the peer follows.
+    std::function<void(control::ChannelConfig&)> configure = [](control::ChannelConfig&) {};
+    std::unique_ptr<control::PnStore> packet_numbers = nullptr; // null: nothing is remembered
 };
 
 class Testbed {
@@ -64,6 +68,14 @@ class Testbed {
     // The far edge's SecY: protects a plain frame as the peer would, opens what the edge sent.
     Bytes protect(const Bytes& plain, uint8_t an = 0);
     std::optional<Bytes> open(const Bytes& frame);
+    // The peer's format of tags, for tests that have it deviate.
+    macsec::TagFormat& peer_format() { return peer_format_; }
+    // Salt and SSCI of the edge's and the peer's SAs, if the suite has them.
+    std::optional<macsec::XpnParameters> edge_xpn() const { return xpn(1); }
+    std::optional<macsec::XpnParameters> peer_xpn() const { return xpn(2); }
+    // A transmit SA of the edge with what goes without saying filled in.
+    Result<void> add_tx_sa(ChannelId channel, uint8_t an, const Bytes& sak,
+                           std::optional<uint64_t> next_pn = {});
 
     // A frame from the host towards the other cloud / from the peer towards the VPC.
     Bytes host_frame(const Bytes& ip_packet, uint16_t type = wire::kEtherTypeIpv4) const;
@@ -77,8 +89,15 @@ class Testbed {
     control::EdgeAccounting accounting() const;
     uint64_t drops(Drop reason) const;
     uint64_t total_drops() const;
+    // What the control plane has said, one event each.
+    const std::vector<std::string>& said() const { return said_; }
 
   private:
+    std::optional<macsec::XpnParameters> xpn(uint32_t ssci) const;
+    macsec::SaSpec sa_spec(uint8_t an, std::span<const uint8_t> sak, macsec::Sci sci,
+                           const std::optional<macsec::XpnParameters>& parameters) const;
+    void make_peer();
+    Bytes fitting(Bytes sak) const; // cut to what the suite wants
     std::vector<std::unique_ptr<dataplane::Port>> make_ports(const control::Config& config);
     void install(const TestbedOptions& options);
 
@@ -89,7 +108,11 @@ class Testbed {
     AttachmentId cust_, other_;
     uint64_t now_ns_; // the control thread's clock; settle() lets it run ahead
 
+    std::vector<std::string> said_;
+
+    control::ChannelConfig channel_;
     std::unique_ptr<macsec::Aead> aead_;
+    macsec::TagFormat peer_format_;
     macsec::TxSc peer_tx_sc_;
     std::array<std::unique_ptr<macsec::TxSa>, macsec::kAssociationNumbers> peer_tx_sa_;
     macsec::RxSc peer_rx_sc_[2];

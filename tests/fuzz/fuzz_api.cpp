@@ -41,9 +41,8 @@ template <class T> void check(const Result<T>& result) {
 }
 
 void read_body(uint8_t reader, const JsonValue& body) {
-    const auto suite =
-        reader & 0x80 ? macsec::CipherSuite::gcm_aes_128 : macsec::CipherSuite::gcm_aes_256;
-    switch (reader % 14) {
+    const auto suite = macsec::kCipherSuites[reader >> 6];
+    switch (reader % 15) {
     case 0:
         return check(read_attachment(body, config(), EdgeId{0}));
     case 1:
@@ -70,6 +69,8 @@ void read_body(uint8_t reader, const JsonValue& body) {
         return check(read_rx_sa(body, suite));
     case 12:
         return check(read_rx_sc(body));
+    case 13:
+        return check(read_in_use(body));
     default:
         return check(read_traffic(body));
     }

@@ -1,13 +1,13 @@
-// Arbitrary octets, and genuine frames with arbitrary changes, into the receiving side of a SecY.
-// The first octet of the input chooses between the two and the receive binding.
+// Arbitrary octets, and genuine frames with arbitrary changes, into the receiving side of a SecY of
+// any configuration. The first octets of the input choose it.
 #include "macsec/sectag.hpp"
 #include "macsec/secy.hpp"
+#include "macsec/tools/secy_pair.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,148 +16,216 @@ namespace {
 
 using namespace isthmus;
 using namespace isthmus::macsec;
+using tools::Octets;
+using tools::Receiver;
+using tools::Sender;
 
 constexpr std::size_t kMaximumFrame = 2048;
 constexpr Sci kScis[] = {{0x02aabbccdd0e0001}, {0x02aabbccdd0e0000}, {0x1122334455660003}};
-constexpr std::array<uint8_t, 16> kSak = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+constexpr std::array<uint8_t, 6> kSourceAddress = {0x02, 0xaa, 0xbb, 0xcc, 0xdd, 0x0e};
+constexpr XpnParameters kXpn{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 7};
+constexpr uint8_t kOffsets[] = {0, 30, 50, 255};
+constexpr uint32_t kWindows[] = {0, 64, 1000, (1u << 30) - 1};
+constexpr uint8_t kForms[] = {kTciExplicitSci, kTciEndStation, kTciSingleCopyBroadcast, 0};
 
 void require(bool condition) {
     if (!condition)
         std::abort();
 }
 
-// Every SC has SAs with AN 0 and 1, all with one SAK, so that the fuzzer needs no luck to reach the
-// cipher.
-struct Peer {
-    std::unique_ptr<Aead> aead = make_aead("auto").value();
-    std::array<RxSc, std::size(kScis)> scs;
-    std::array<RxScBinding, std::size(kScis)> bindings;
-    std::vector<std::unique_ptr<RxSa>> sas;
-    std::unique_ptr<TxSa> tx_sa = make_tx_sa(*aead, CipherSuite::gcm_aes_128, 0, kSak, 1).value();
-    TxSc tx_sc{.sci = kScis[0], .counters = {}};
-    TxBinding tx{&tx_sc, tx_sa.get()};
-    SecyCounters secy;
-
-    Peer() {
-        for (std::size_t i = 0; i < scs.size(); ++i) {
-            scs[i].sci = kScis[i];
-            bindings[i] = {kScis[i], &scs[i], {}};
-            for (uint8_t an = 0; an < 2; ++an) {
-                sas.push_back(make_rx_sa(*aead, CipherSuite::gcm_aes_128, an, kSak, 1).value());
-                bindings[i].sa[an] = sas.back().get();
-            }
-        }
-    }
-    // Each input starts from the same state, or a finding could not be reproduced.
-    void reset() {
-        tx_sa->next_pn.set(1);
-        for (auto& sa : sas) {
-            sa->next_pn.set(1);
-            sa->lowest_pn.set(1);
-        }
-    }
-};
-
-// Exactly as long as the frame, so that AddressSanitizer sees the first octet beyond it.
-struct Exact {
-    explicit Exact(std::span<const uint8_t> from)
-        : memory(new uint8_t[from.size()]), length(static_cast<uint32_t>(from.size())) {
-        std::ranges::copy(from, memory.get());
-    }
-    std::unique_ptr<uint8_t[]> memory;
-    uint32_t length;
-};
-
-// The tag's claims lie inside the frame.
-void check_tag(std::span<const uint8_t> octets) {
-    const Exact frame(octets);
-    const SecTag tag = parse_sectag(frame.memory.get(), frame.length);
-    if (tag.verdict != TagVerdict::ok)
-        return;
-    require(tag.secure_length >= 1 && tag.pn != 0 && tag.an < kAssociationNumbers);
-    require(tag.secure_offset == 12 + tag.tag_length);
-    require(uint64_t{tag.secure_offset} + tag.secure_length + kIcvLength <= frame.length);
+const Aead& engine() {
+    static const std::unique_ptr<Aead> aead = make_aead("auto").value();
+    return *aead;
 }
 
-// What was accepted must be what sealing the result again gives: an answer by the other direction
-// of the cipher that nothing unauthenticated came through.
-void check_accepted(Peer& peer, std::span<const uint8_t> octets, const ValidateFrame& accepted) {
-    const Exact original(octets);
-    const SecTag tag = parse_sectag(original.memory.get(), original.length);
-    require(tag.verdict == TagVerdict::ok);
-    require((tag.tci & kTciEncrypted) != 0 && (tag.tci & kTciChangedText) != 0);
-    require(accepted.length == 12 + tag.secure_length);
-    require(std::memcmp(accepted.frame, octets.data(), 12) == 0);
+// Numbers from the head of the input.
+class Choices {
+  public:
+    explicit Choices(std::span<const uint8_t> input) : rest_(input) {}
+    uint8_t next(uint8_t limit) {
+        if (rest_.empty())
+            return 0;
+        const uint8_t octet = rest_.front();
+        rest_ = rest_.subspan(1);
+        return octet % limit;
+    }
+    [[nodiscard]] std::span<const uint8_t> rest() const { return rest_; }
 
-    std::vector<uint8_t> text(accepted.frame + 12, accepted.frame + accepted.length);
-    std::array<uint8_t, kIcvLength> icv{};
-    AeadOp op;
-    op.sak = peer.sas.front()->sak.get();
-    op.aad = octets.data();
-    op.aad_length = tag.secure_offset;
-    op.text = text.data();
-    op.text_length = tag.secure_length;
-    op.icv = icv.data();
-    const Be64 sci = tag.sci_known ? tag.sci.value : kScis[0].value;
-    std::memcpy(op.iv.data(), &sci, 8);
-    std::memcpy(op.iv.data() + 8, octets.data() + 16, 4);
-    peer.aead->seal(std::span(&op, 1));
-    require(std::memcmp(text.data(), octets.data() + tag.secure_offset, text.size()) == 0);
-    require(std::memcmp(icv.data(), octets.data() + tag.secure_offset + text.size(), 16) == 0);
-}
+  private:
+    std::span<const uint8_t> rest_;
+};
 
-ValidateVerdict receive(Peer& peer, std::span<const uint8_t> octets, uint8_t choice) {
-    const Exact memory(octets);
+struct Configuration {
+    CipherSuite suite;
     RxBinding rx;
-    rx.scs = std::span(peer.bindings).first((choice & 2) != 0 ? 1 : peer.bindings.size());
-    rx.replay_protect = (choice & 4) != 0;
-    rx.replay_window = (choice & 8) != 0 ? 64 : 0;
-    ValidateFrame frame{memory.memory.get(), memory.length, &rx, &peer.secy};
-    validate(*peer.aead, std::span(&frame, 1));
-    if (frame.verdict == ValidateVerdict::ok) {
-        require(frame.frame >= memory.memory.get());
-        require(frame.frame + frame.length <= memory.memory.get() + memory.length);
-        check_accepted(peer, octets, frame);
+    TagFormat format;
+    std::size_t sc_count;
+    bool remember;
+    bool in_use;
+
+    explicit Configuration(Choices& choices) {
+        suite = kCipherSuites[choices.next(4)];
+        rx.validate_frames = static_cast<ValidateFrames>(choices.next(4));
+        rx.replay_protect = choices.next(2) == 0;
+        rx.replay_window = kWindows[choices.next(4)];
+        rx.confidentiality_offset = kOffsets[choices.next(4)];
+        rx.vlan_in_clear = choices.next(4);
+        rx.ether_type = choices.next(4) == 0 ? uint16_t{0x876f} : wire::kEtherTypeMacsec;
+        rx.xpn = is_xpn(suite);
+        sc_count = choices.next(4);
+        remember = choices.next(2) == 0 && rx.replay_window <= 1000;
+        in_use = choices.next(8) != 0;
+        const uint8_t protection = choices.next(2) == 0 ? 0 : kTciEncrypted | kTciChangedText;
+        format = {static_cast<uint8_t>(kForms[choices.next(4)] | protection),
+                  rx.confidentiality_offset, rx.vlan_in_clear, rx.ether_type};
     }
-    return frame.verdict;
+    [[nodiscard]] tools::SaParameters sa(Sci sci, uint8_t an) const {
+        return {suite, an, Octets(sak_length(suite), 0x61), sci,
+                rx.xpn ? std::optional(kXpn) : std::nullopt};
+    }
+    [[nodiscard]] TagRules rules() const {
+        return {rx.ether_type, rx.xpn, std::min(rx.vlan_in_clear, kClearTagsMax)};
+    }
+};
+
+SecTag parse(const Configuration& configuration, std::span<const uint8_t> octets) {
+    tools::HeapFrame frame(octets, 0, 0);
+    const SecTag tag = parse_sectag(frame.data(), frame.length(), configuration.rules());
+    if (tag.verdict != TagVerdict::ok)
+        return tag;
+    // The tag's claims lie inside the frame.
+    require(tag.secure_length >= 1 && tag.an < kAssociationNumbers);
+    require(tag.pn != 0 || configuration.rx.xpn);
+    require(tag.secure_offset > tag.tag_offset && tag.tag_offset >= wire::kMacPairLength);
+    require(uint64_t{tag.secure_offset} + tag.secure_length + kIcvLength <= octets.size());
+    return tag;
+}
+
+// Protects with the given tag form and PN.
+Octets protect_once(const Configuration& configuration, const TagFormat& format, uint8_t an,
+                    Sci sci, uint64_t pn, const Octets& plain) {
+    Sender sender(engine());
+    const auto numbers = [](uint64_t only) {
+        return std::make_shared<PacketNumbers>(PacketNumbers::Owner::per_worker, only, only);
+    };
+    require(sender.set_sa(configuration.sa(sci, an), numbers(1)).has_value());
+    sender.sa->pn = numbers(pn);
+    sender.binding.format = format;
+    Sender::Sent sent = sender.send(plain);
+    require(sent.verdict == ProtectVerdict::ok);
+    return std::move(sent.frame);
+}
+
+// What was accepted as valid must be what protecting the result again gives: an answer by the other
+// direction of the cipher that nothing unauthenticated came through.
+void check_valid(const Configuration& configuration, std::span<const uint8_t> octets,
+                 const Octets& delivered) {
+    const SecTag tag = parse(configuration, octets);
+    require(tag.verdict == TagVerdict::ok);
+    TagFormat format = configuration.format;
+    format.tci = tag.tci;
+    format.vlan_in_clear =
+        static_cast<uint8_t>((tag.tag_offset - wire::kMacPairLength) / wire::kVlanTagLength);
+    const Octets again = protect_once(configuration, format, tag.an,
+                                      tag.sci_known ? tag.sci : kScis[0], tag.pn, delivered);
+    require(again.size() <= octets.size());
+    require(std::equal(again.begin(), again.end(), octets.begin()));
+}
+
+// One frame is counted once, or not at all under null and with E = 1, C = 0.
+void check_counters(Receiver& receiver, ValidateVerdict verdict) {
+    const SecyCounters& secy = receiver.secy;
+    uint64_t sum = secy.in_pkts_untagged.get() + secy.in_pkts_no_tag.get() +
+                   secy.in_pkts_bad_tag.get() + secy.in_pkts_unknown_sci.get() +
+                   secy.in_pkts_no_sci.get();
+    for (const RxSc& sc : receiver.scs()) {
+        const RxScCounters& c = sc.counters;
+        sum += c.in_pkts_ok.get() + c.in_pkts_unchecked.get() + c.in_pkts_delayed.get() +
+               c.in_pkts_late.get() + c.in_pkts_invalid.get() + c.in_pkts_not_valid.get() +
+               c.in_pkts_unused_sa.get() + c.in_pkts_not_using_sa.get();
+    }
+    const bool counted = receiver.binding.validate_frames != ValidateFrames::null &&
+                         verdict != ValidateVerdict::not_controlled;
+    require(sum == (counted ? 1 : 0));
+}
+
+Receiver::Received receive(const Configuration& configuration, std::span<const uint8_t> octets) {
+    Receiver receiver(engine());
+    receiver.binding = configuration.rx;
+    for (std::size_t i = 0; i < configuration.sc_count; ++i)
+        for (uint8_t an = 0; an < 2; ++an) {
+            const uint32_t remembered = configuration.remember ? configuration.rx.replay_window : 0;
+            require(receiver.add_sa(configuration.sa(kScis[i], an), 1, remembered).has_value());
+            receiver.set_in_use(kScis[i], an, configuration.in_use || an == 0);
+        }
+    Receiver::Received received = receiver.receive(octets);
+    check_counters(receiver, received.verdict);
+    uint64_t valid = 0;
+    uint64_t moved = 0;
+    for (const RxSc& sc : receiver.scs())
+        valid += sc.counters.in_pkts_ok.get();
+    for (const auto& sa : receiver.sas())
+        moved += sa->replay.next_pn() != 1;
+    require(moved == valid);
+    if (valid != 0)
+        check_valid(configuration, octets, received.frame);
+    if (received.verdict == ValidateVerdict::ok)
+        require(received.frame.size() <= octets.size());
+    if (configuration.rx.validate_frames == ValidateFrames::null)
+        require(std::ranges::equal(received.frame, octets));
+    return received;
 }
 
 // Input: octet pairs (position, XOR) up to a pair of zeros, then DA, SA and User Data.
-void receive_altered(Peer& peer, std::span<const uint8_t> input, uint8_t choice) {
+void receive_altered(Configuration configuration, std::span<const uint8_t> input) {
     std::size_t changes = 0;
     while (2 * changes + 1 < input.size() && (input[2 * changes] | input[2 * changes + 1]) != 0)
         ++changes;
-    const auto plain = input.subspan(std::min(input.size(), 2 * changes + 2));
-    if (plain.size() < 14)
+    const auto rest = input.subspan(std::min(input.size(), 2 * changes + 2));
+    if (rest.size() <= wire::kMacPairLength)
         return;
-    std::vector<uint8_t> wire(kSecTagLength + plain.size() + kIcvLength);
-    std::ranges::copy(plain, wire.begin() + kSecTagLength);
-    ProtectFrame outgoing{wire.data() + kSecTagLength, static_cast<uint32_t>(plain.size()),
-                          &peer.tx};
-    protect(*peer.aead, std::span(&outgoing, 1));
-    require(outgoing.verdict == ProtectVerdict::ok && outgoing.length == wire.size());
+    Octets plain(rest.begin(), rest.end());
+    configuration.sc_count = 1;
+    configuration.rx.validate_frames = ValidateFrames::strict;
+    // A tag without SCI implies the one of the source address: of the first SC, or the second.
+    const uint8_t implied = configuration.format.tci & (kTciEndStation | kTciSingleCopyBroadcast);
+    if (implied != 0)
+        std::ranges::copy(kSourceAddress, plain.begin() + 6);
+    const bool broadcast = (implied & kTciSingleCopyBroadcast) != 0;
+    configuration.sc_count = broadcast ? 2 : 1;
+    const Sci sci = kScis[broadcast ? 1 : 0];
+    const Octets wire = protect_once(configuration, configuration.format, 0, sci, 1, plain);
 
-    std::vector<uint8_t> altered = wire;
+    Octets altered = wire;
     for (std::size_t i = 0; i < changes; ++i)
         altered[input[2 * i] % altered.size()] ^= input[2 * i + 1];
-    const bool accepted = receive(peer, altered, choice) == ValidateVerdict::ok;
-    require(accepted == (altered == wire));
+    const Receiver::Received received = receive(configuration, altered);
+    if (altered == wire) {
+        require(received.verdict == ValidateVerdict::ok);
+        require(received.frame == plain);
+    } else if (received.verdict == ValidateVerdict::ok) {
+        // Only tags in clear may differ.
+        const SecTag tag = parse(configuration, altered);
+        altered.erase(altered.begin() + 12, altered.begin() + tag.tag_offset);
+        Octets original = wire;
+        original.erase(original.begin() + 12, original.begin() + tag.tag_offset);
+        require(altered == original);
+    }
 }
 
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
-    static Peer peer;
-    if (size == 0 || size > kMaximumFrame)
+    if (size > kMaximumFrame)
         return 0;
-    peer.reset();
-    const uint8_t choice = data[0];
-    const std::span<const uint8_t> input(data + 1, size - 1);
-    if ((choice & 1) != 0) {
-        receive_altered(peer, input, choice);
+    Choices choices(std::span(data, size));
+    const bool genuine = choices.next(2) != 0;
+    const Configuration configuration(choices);
+    if (genuine) {
+        receive_altered(configuration, choices.rest());
     } else {
-        check_tag(input);
-        receive(peer, input, choice);
+        parse(configuration, choices.rest());
+        (void)receive(configuration, choices.rest());
     }
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "support.hpp"
 
 #include "macsec/aead_kat.hpp"
+#include "macsec/cpu.hpp"
 #include "macsec/fingerprint.hpp"
 
 #include <gtest/gtest.h>
@@ -10,11 +11,19 @@ namespace isthmus::macsec::test {
 namespace {
 
 TEST(MakeAead, FindsEnginesByName) {
-    for (const char* name : {"auto", "openssl"}) {
+    for (std::string_view name : {"ipsec_mb", "openssl"}) {
         const auto aead = make_aead(name);
         ASSERT_TRUE(aead.has_value()) << name;
-        EXPECT_EQ((*aead)->name(), "openssl");
+        EXPECT_EQ((*aead)->name(), name);
     }
+}
+
+TEST(MakeAead, TakesTheFastestThatTheCpuCanRun) {
+    const auto aead = make_aead("auto");
+    ASSERT_TRUE(aead.has_value());
+    EXPECT_EQ((*aead)->name(), cpu_features().vaes_256 ? "vaes" : "ipsec_mb");
+    EXPECT_EQ(make_aead("vaes").has_value(), cpu_features().vaes_256);
+    EXPECT_EQ(make_aead("vaes512").has_value(), cpu_features().vaes_512);
 }
 
 TEST(MakeAead, RefusesAnUnknownEngineAndNamesTheKnownOnes) {
@@ -24,7 +33,7 @@ TEST(MakeAead, RefusesAnUnknownEngineAndNamesTheKnownOnes) {
         EXPECT_EQ(aead.error().code, ErrorCode::invalid);
         EXPECT_EQ(aead.error().field, "engine");
         EXPECT_EQ(aead.error().value, name);
-        EXPECT_EQ(aead.error().limit, "one of auto, openssl");
+        EXPECT_EQ(aead.error().limit, "one of auto, vaes, ipsec_mb, openssl");
     }
 }
 
@@ -70,7 +79,7 @@ TEST(KnownAnswerTests, CatchEveryFault) {
         ASSERT_FALSE(tested.has_value()) << static_cast<int>(fault);
         EXPECT_EQ(tested.error().field, "engine");
         EXPECT_EQ(tested.error().value, "faulty");
-        EXPECT_NE(tested.error().message.find("known-answer test C.7."), std::string::npos)
+        EXPECT_NE(tested.error().message.find("known-answer test "), std::string::npos)
             << tested.error().message;
     }
 }
@@ -104,10 +113,11 @@ TEST(Aead, SealsAndOpensWithoutText) {
     const Octets sak_octets = test_sak();
     auto sak = engine().make_key(CipherSuite::gcm_aes_128, sak_octets).value().release();
     const std::unique_ptr<AeadKey> owner(sak);
-    Octets aad = random_octets(64, 1);
+    Octets aad = random_octets(64 + kAeadSlack, 1);
     Octets text;
     Octets icv(kIcvLength);
     AeadOp op = op_for(*sak, aad, text, icv);
+    op.aad_length = 64;
     engine().seal(std::span(&op, 1));
     engine().open(std::span(&op, 1));
     EXPECT_TRUE(op.authentic);
@@ -129,49 +139,6 @@ TEST(Fingerprint, IsTheHeadOfSha256) {
     const std::string_view abc = "abc";
     EXPECT_EQ(fingerprint({reinterpret_cast<const uint8_t*>(abc.data()), abc.size()}),
               "ba7816bf8f01cfea");
-}
-
-struct BadSa {
-    const char* field;
-    uint8_t an;
-    std::size_t sak_length;
-    uint64_t pn;
-};
-
-TEST(MakeSa, RefusesWhatTheStandardDoesNotAllow) {
-    constexpr BadSa kRows[] = {
-        {"an", 4, 16, 1},           {"an", 255, 16, 1},        {"pn", 0, 16, 0},
-        {"pn", 0, 16, 0x100000000}, {"pn", 0, 16, UINT64_MAX}, {"sak", 0, 0, 1},
-        {"sak", 0, 15, 1},          {"sak", 0, 32, 1},
-    };
-    for (const BadSa& row : kRows) {
-        const Octets sak(row.sak_length, 0xa5);
-        const auto tx = make_tx_sa(engine(), CipherSuite::gcm_aes_128, row.an, sak, row.pn);
-        const auto rx = make_rx_sa(engine(), CipherSuite::gcm_aes_128, row.an, sak, row.pn);
-        ASSERT_FALSE(tx.has_value() || rx.has_value()) << row.field;
-        const bool pn = std::string_view(row.field) == "pn";
-        EXPECT_EQ(tx.error().field, pn ? "next_pn" : row.field);
-        EXPECT_EQ(rx.error().field, pn ? "lowest_pn" : row.field);
-        EXPECT_EQ(tx.error().code, ErrorCode::invalid);
-        EXPECT_EQ(tx.error().message.find("a5a5"), std::string::npos) << "shows the SAK";
-    }
-}
-
-TEST(MakeSa, StartsWhereItIsTold) {
-    for (uint64_t pn : {uint64_t{1}, uint64_t{77}, uint64_t{0xffffffff}}) {
-        const auto tx = make_tx_sa(engine(), CipherSuite::gcm_aes_256, 3,
-                                   test_sak(CipherSuite::gcm_aes_256), pn);
-        ASSERT_TRUE(tx.has_value());
-        EXPECT_EQ((*tx)->next_pn.get(), pn);
-        EXPECT_EQ((*tx)->last_pn, 0xffffffffu);
-        EXPECT_EQ((*tx)->an, 3);
-        const auto rx = make_rx_sa(engine(), CipherSuite::gcm_aes_256, 2,
-                                   test_sak(CipherSuite::gcm_aes_256), pn);
-        ASSERT_TRUE(rx.has_value());
-        EXPECT_EQ((*rx)->next_pn.get(), pn);
-        EXPECT_EQ((*rx)->lowest_pn.get(), pn);
-        EXPECT_EQ((*rx)->an, 2);
-    }
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-// Secure frame generation: the frame itself, packet numbers, and failing closed.
+// Secure frame generation: failing closed, length limits, the end of packet numbers, and bursts.
 #include "support.hpp"
 
 #include <gtest/gtest.h>
@@ -8,148 +8,186 @@
 namespace isthmus::macsec::test {
 namespace {
 
-constexpr std::size_t kLongestUserData = 1600;
-
-TEST(Protect, RoundTripOfEveryLength) {
-    for (CipherSuite suite : {CipherSuite::gcm_aes_128, CipherSuite::gcm_aes_256}) {
-        TxSide tx(kPeerSci, suite, 1);
-        RxSide rx;
-        rx.add_sc(kPeerSci);
-        rx.add_sa(1, test_sak(suite), 1, suite);
-        for (std::size_t user = 2; user <= kLongestUserData; ++user) {
-            const Octets plain = plain_frame(user, static_cast<uint32_t>(user));
-            const Octets sealed = tx.protect(plain);
-            ASSERT_EQ(sealed.size(), plain.size() + kMacsecOverhead);
-            ASSERT_EQ(sealed[15], user < 48 ? user : 0) << "Short Length";
-            const Validated opened = rx.validate(sealed);
-            ASSERT_EQ(opened.verdict, ValidateVerdict::ok) << user;
-            ASSERT_EQ(opened.frame, plain) << user;
-        }
-        EXPECT_EQ(rx.sa().next_pn.get(), kLongestUserData);
-        EXPECT_EQ(tx.sa->next_pn.get(), kLongestUserData);
+// Frames of one burst in exact-size memory; `plain` octets each.
+class Burst {
+  public:
+    Burst(std::size_t count, const TxBinding* binding, SecyCounters& secy) {
+        for (std::size_t i = 0; i < count; ++i)
+            add(plain_frame(60), binding, secy);
     }
-}
-
-// The other way round, and against frames that the code under test did not make.
-TEST(Protect, MakesTheFramesOfTheReference) {
-    for (std::size_t user : {2, 15, 16, 47, 48, 49, 1500}) {
-        FrameRecipe recipe;
-        recipe.an = 2;
-        recipe.pn = 0x01020304;
-        recipe.plain = plain_frame(user);
-        TxSide tx(kPeerSci, CipherSuite::gcm_aes_128, 2, 0x01020304);
-        EXPECT_EQ(to_hex(tx.protect(recipe.plain)), to_hex(build_frame(recipe))) << user;
+    void add(const Octets& plain, const TxBinding* binding, SecyCounters& secy,
+             uint32_t max_length = UINT32_MAX) {
+        HeapFrame& memory = memories_.emplace_back(HeapFrame::to_protect(plain));
+        frames.push_back({memory.data(), memory.length(), max_length, binding, &secy});
     }
-}
-
-TEST(Protect, PaddedShortFramesAreRestored) {
-    TxSide tx;
-    auto rx = peer_rx_side();
-    for (std::size_t user = 2; user < 48; ++user) {
-        const Octets plain = plain_frame(user);
-        Octets wire = tx.protect(plain);
-        wire.resize(std::max<std::size_t>(wire.size(), 60) + 4, 0xee);
-        const Validated opened = rx->validate(wire);
-        ASSERT_EQ(opened.verdict, ValidateVerdict::ok) << user;
-        EXPECT_EQ(opened.frame, plain);
+    void protect() { macsec::protect(engine(), frames); }
+    [[nodiscard]] std::vector<ProtectVerdict> verdicts() const {
+        std::vector<ProtectVerdict> all;
+        for (const ProtectFrame& frame : frames)
+            all.push_back(frame.verdict);
+        return all;
     }
-}
-
-// A burst of equal frames under `binding`, in exact-size memory.
-std::deque<HeapFrame> make_burst(std::size_t count, const TxBinding* binding,
-                                 std::vector<ProtectFrame>& frames) {
-    std::deque<HeapFrame> memories;
-    for (std::size_t i = 0; i < count; ++i) {
-        HeapFrame& memory = memories.emplace_back(plain_frame(60), kSecTagLength, kIcvLength);
-        frames.push_back({memory.data(), memory.length(), binding});
+    [[nodiscard]] Octets octets(std::size_t i) const {
+        return Octets(frames[i].frame, frames[i].frame + frames[i].length);
     }
-    return memories;
-}
+    [[nodiscard]] uint32_t pn(std::size_t i) const {
+        return wire::overlay<Be32>(frames[i].frame + 16)->host();
+    }
+    std::vector<ProtectFrame> frames;
 
-uint32_t pn_of(const ProtectFrame& frame) {
-    const Be32* pn = reinterpret_cast<const Be32*>(frame.frame + 16);
-    return pn->host();
+  private:
+    std::deque<HeapFrame> memories_;
+};
+
+using enum ProtectVerdict;
+
+std::vector<ProtectVerdict> first_ok(std::size_t granted, std::size_t count) {
+    std::vector<ProtectVerdict> all(count, pn_exhausted);
+    std::fill_n(all.begin(), granted, ok);
+    return all;
 }
 
 TEST(Protect, StopsAfterTheLastPacketNumber) {
-    TxSide tx(kPeerSci, CipherSuite::gcm_aes_128, 0, 0xfffffffd);
-    std::vector<ProtectFrame> frames;
-    auto memories = make_burst(6, &tx.binding, frames);
-    const Octets before(frames[3].frame, frames[3].frame + frames[3].length);
-    protect(engine(), frames);
-    for (std::size_t i = 0; i < 3; ++i) {
-        EXPECT_EQ(frames[i].verdict, ProtectVerdict::ok);
-        EXPECT_EQ(pn_of(frames[i]), 0xfffffffd + i);
-    }
-    for (std::size_t i = 3; i < 6; ++i)
-        EXPECT_EQ(frames[i].verdict, ProtectVerdict::pn_exhausted);
-    EXPECT_EQ(frames[3].frame, memories[3].data()) << "a refused frame stays as it was";
-    EXPECT_EQ(Octets(frames[3].frame, frames[3].frame + frames[3].length), before);
-    EXPECT_EQ(tx.sa->next_pn.get(), 0x100000000u);
-    EXPECT_EQ(tx.sc.counters.out_pkts_encrypted.get(), 3u);
-    EXPECT_EQ(tx.sc.counters.out_octets_encrypted.get(), 180u);
+    for (CipherSuite suite : kCipherSuites) {
+        const uint64_t last = last_pn(suite);
+        TxSide tx(kPeerSci, suite, 0, last - 2);
+        Burst burst(6, &tx.binding, tx.secy);
+        burst.protect();
+        EXPECT_EQ(burst.verdicts(), first_ok(3, 6));
+        for (std::size_t i = 0; i < 3; ++i)
+            EXPECT_EQ(burst.pn(i), static_cast<uint32_t>(last - 2 + i));
+        EXPECT_EQ(burst.octets(3), plain_frame(60)) << "a refused frame stays as it was";
+        EXPECT_EQ(tx.sa->pn->next(), last + 1);
+        EXPECT_TRUE(tx.sa->pn->exhausted());
+        EXPECT_EQ(tx.sc.counters.out_pkts_encrypted.get(), 3u);
+        EXPECT_EQ(tx.sc.counters.out_octets_encrypted.get(), 180u);
+        EXPECT_EQ(tx.sa->counters.out_pkts_encrypted.get(), 3u);
 
-    // And it stays stopped: no call later begins at 0 or 1 again.
-    for (int again = 0; again < 3; ++again) {
-        std::vector<ProtectFrame> more;
-        auto more_memories = make_burst(2, &tx.binding, more);
-        protect(engine(), more);
-        EXPECT_EQ(more[0].verdict, ProtectVerdict::pn_exhausted);
-        EXPECT_EQ(more[1].verdict, ProtectVerdict::pn_exhausted);
-        EXPECT_EQ(tx.sa->next_pn.get(), 0x100000000u);
+        // And it stays stopped: no call later begins at 0 or 1 again.
+        for (int again = 0; again < 3; ++again) {
+            Burst more(2, &tx.binding, tx.secy);
+            more.protect();
+            EXPECT_EQ(more.verdicts(), first_ok(0, 2));
+            EXPECT_EQ(tx.sa->pn->next(), last + 1);
+        }
+    }
+}
+
+TEST(Protect, GoesOnWhenTheLimitIsRaised) {
+    TxSide tx;
+    for (auto owner : {PacketNumbers::Owner::per_worker, PacketNumbers::Owner::shared}) {
+        auto pn = std::make_shared<PacketNumbers>(owner, 10, 14);
+        tx.sa->pn = pn;
+        Burst burst(8, &tx.binding, tx.secy);
+        burst.protect();
+        EXPECT_EQ(burst.verdicts(), first_ok(5, 8));
+        EXPECT_EQ(burst.pn(4), 14u);
+        Burst stopped(1, &tx.binding, tx.secy);
+        stopped.protect();
+        EXPECT_EQ(stopped.verdicts(), first_ok(0, 1));
+
+        const uint64_t next = pn->next();
+        EXPECT_GE(next, 15u);
+        pn->raise_limit(100);
+        Burst more(8, &tx.binding, tx.secy);
+        more.protect();
+        EXPECT_EQ(more.verdicts(), first_ok(8, 8));
+        EXPECT_EQ(more.pn(0), next) << "no PN comes again";
+        EXPECT_EQ(pn->limit(), 100u);
     }
 }
 
 TEST(Protect, FailsClosedWithoutSa) {
     TxSide tx;
-    const TxBinding no_sa{&tx.sc, nullptr};
-    const TxBinding no_sc{nullptr, tx.sa.get()};
-    const Octets plain = plain_frame(60);
+    const TxBinding no_sa{&tx.sc, nullptr, {}};
+    const TxBinding no_sc{nullptr, tx.sa.get(), {}};
     for (const TxBinding* binding : {&no_sa, &no_sc, static_cast<const TxBinding*>(nullptr)}) {
-        std::vector<ProtectFrame> frames;
-        auto memories = make_burst(3, binding, frames);
-        protect(engine(), frames);
-        for (const ProtectFrame& frame : frames) {
-            EXPECT_EQ(frame.verdict, ProtectVerdict::no_tx_sa);
-            EXPECT_EQ(Octets(frame.frame, frame.frame + frame.length), plain);
-        }
+        Burst burst(3, binding, tx.secy);
+        burst.protect();
+        EXPECT_EQ(burst.verdicts(), std::vector(3, no_tx_sa));
+        EXPECT_EQ(burst.octets(2), plain_frame(60));
     }
-    EXPECT_EQ(tx.sa->next_pn.get(), 1u);
+    EXPECT_EQ(tx.sa->pn->next(), 1u);
+    EXPECT_EQ(tx.sc.counters.out_pkts_encrypted.get(), 0u);
+    EXPECT_EQ(tx.secy.out_pkts_untagged.get(), 0u);
+}
+
+// With protectFrames off frames go out as they are, SA or not, and are counted (10.5.1).
+TEST(Protect, ProtectFramesOff) {
+    TxSide tx;
+    TxBinding bare;
+    for (TxBinding* binding : {&tx.binding, &bare}) {
+        binding->protect_frames = false;
+        Burst burst(5, binding, tx.secy);
+        burst.protect();
+        EXPECT_EQ(burst.verdicts(), std::vector(5, ok));
+        for (std::size_t i = 0; i < 5; ++i)
+            EXPECT_EQ(burst.octets(i), plain_frame(60));
+    }
+    EXPECT_EQ(tx.secy.out_pkts_untagged.get(), 10u);
+    EXPECT_EQ(tx.sa->pn->next(), 1u);
     EXPECT_EQ(tx.sc.counters.out_pkts_encrypted.get(), 0u);
 }
 
-TEST(Protect, MixedBatchKeepsPacketNumbersPerSa) {
-    constexpr Sci kSecondSci{0x02aabbccdd0e0002};
-    TxSide first(kPeerSci, CipherSuite::gcm_aes_128, 0, 1);
-    TxSide second(kSecondSci, CipherSuite::gcm_aes_256, 3, 500);
-    const TxBinding none{};
-    RxSide rx;
-    rx.add_sc(kPeerSci);
-    rx.add_sa(0);
-    rx.add_sc(kSecondSci);
-    rx.add_sa(3, test_sak(CipherSuite::gcm_aes_256), 1, CipherSuite::gcm_aes_256);
-
-    std::vector<ProtectFrame> frames;
-    auto memories = make_burst(kBurstMax, &first.binding, frames);
-    for (std::size_t i = 0; i < frames.size(); ++i)
-        frames[i].tx = i % 3 == 0 ? &first.binding : i % 3 == 1 ? &second.binding : &none;
-    protect(engine(), frames);
-    uint32_t first_pn = 1;
-    uint32_t second_pn = 500;
-    for (std::size_t i = 0; i < frames.size(); ++i) {
-        if (i % 3 == 2) {
-            EXPECT_EQ(frames[i].verdict, ProtectVerdict::no_tx_sa);
-            continue;
-        }
-        ASSERT_EQ(frames[i].verdict, ProtectVerdict::ok);
-        EXPECT_EQ(pn_of(frames[i]), i % 3 == 0 ? first_pn++ : second_pn++);
-        const Octets wire(frames[i].frame, frames[i].frame + frames[i].length);
-        EXPECT_EQ(rx.validate(wire).verdict, ValidateVerdict::ok);
+// The limit is that of the protected frame; a refused one takes no packet number.
+TEST(Protect, TooLong) {
+    struct Row {
+        uint8_t tci;
+        uint32_t overhead;
+    };
+    for (const Row& row : {Row{kExplicitConfidential, 32}, Row{kConfidential, 24},
+                           Row{kTciExplicitSci, 32}, Row{kTciEndStation, 24}}) {
+        TxSide tx;
+        tx.binding.format.tci = row.tci;
+        const uint32_t length = 12 + 60 + row.overhead;
+        Burst burst(0, nullptr, tx.secy);
+        for (uint32_t max_length : {length, length - 1, length + 1, 0u, length})
+            burst.add(plain_frame(60), &tx.binding, tx.secy, max_length);
+        burst.protect();
+        EXPECT_EQ(burst.verdicts(), (std::vector{ok, too_long, ok, too_long, ok}));
+        EXPECT_EQ(tx.secy.out_pkts_too_long.get(), 2u);
+        EXPECT_EQ(tx.sa->pn->next(), 4u);
+        EXPECT_EQ(burst.octets(1), plain_frame(60));
+        const TxScCounters& counters = tx.sc.counters;
+        EXPECT_EQ(counters.out_pkts_encrypted.get() + counters.out_pkts_protected.get(), 3u);
     }
-    EXPECT_EQ(first.sc.counters.out_pkts_encrypted.get(), 22u);
-    EXPECT_EQ(second.sc.counters.out_pkts_encrypted.get(), 21u);
-    EXPECT_EQ(second.sc.counters.out_octets_encrypted.get(), 21u * 60u);
-    EXPECT_EQ(second.sa->out_pkts_encrypted.get(), 21u);
+}
+
+TEST(Protect, MixedBatchKeepsPacketNumbersPerSa) {
+    TxSide first;
+    TxSide second(kOtherSci, CipherSuite::gcm_aes_256, 3, 500);
+    second.binding.format.tci = kTciExplicitSci;
+    const TxBinding none{};
+    TxBinding open;
+    open.protect_frames = false;
+    RxSide first_rx;
+    first_rx.add_sc(kPeerSci);
+    first_rx.add_sa(0);
+    RxSide second_rx(CipherSuite::gcm_aes_256);
+    second_rx.add_sc(kOtherSci);
+    second_rx.add_sa(3);
+
+    SecyCounters secy;
+    Burst burst(0, nullptr, secy);
+    const TxBinding* bindings[] = {&first.binding, &second.binding, &none, &open};
+    for (std::size_t i = 0; i < kBurstMax; ++i)
+        burst.add(plain_frame(60), bindings[i % 4], secy);
+    burst.protect();
+    for (std::size_t i = 0; i < kBurstMax; ++i) {
+        const auto turn = static_cast<uint32_t>(i / 4);
+        ASSERT_EQ(burst.frames[i].verdict, i % 4 == 2 ? no_tx_sa : ok) << i;
+        if (i % 4 < 2) {
+            EXPECT_EQ(burst.pn(i), i % 4 == 0 ? 1 + turn : 500 + turn);
+            EXPECT_EQ((i % 4 == 0 ? first_rx : second_rx).receive(burst.octets(i)).verdict,
+                      ValidateVerdict::ok);
+        }
+    }
+    EXPECT_EQ(first.sc.counters.out_pkts_encrypted.get(), 16u);
+    EXPECT_EQ(first.sc.counters.out_octets_encrypted.get(), 16u * 60u);
+    EXPECT_EQ(second.sc.counters.out_pkts_protected.get(), 16u);
+    EXPECT_EQ(second.sc.counters.out_octets_protected.get(), 16u * 60u);
+    EXPECT_EQ(second.sa->counters.out_pkts_protected.get(), 16u);
+    EXPECT_EQ(secy.out_pkts_untagged.get(), 16u);
 }
 
 } // namespace

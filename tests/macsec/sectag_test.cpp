@@ -22,9 +22,10 @@ Octets tagged(uint8_t tci_an, uint8_t short_length, std::string_view pn, std::si
     return frame;
 }
 
-SecTag parse(const Octets& frame) {
-    HeapFrame memory(frame);
-    return parse_sectag(memory.data(), memory.length());
+// Without any octet to spare: the parser reads nothing beyond the frame.
+SecTag parse(const Octets& frame, const TagRules& rules = {}) {
+    HeapFrame memory(frame, 0, 0);
+    return parse_sectag(memory.data(), memory.length(), rules);
 }
 
 TEST(SecTag, ExplicitSci) {
@@ -35,7 +36,8 @@ TEST(SecTag, ExplicitSci) {
     EXPECT_EQ(tag.pn, 0x89abcdef);
     EXPECT_EQ(tag.sci.value, 0xd0d1d2d3d4d5d6d7);
     EXPECT_TRUE(tag.sci_known);
-    EXPECT_EQ(tag.tag_length, 16u);
+    EXPECT_EQ(tag.tag_offset, 12u);
+    EXPECT_EQ(tag.short_length, 0u);
     EXPECT_EQ(tag.secure_offset, 28u);
     EXPECT_EQ(tag.secure_length, 50u);
 }
@@ -58,7 +60,7 @@ TEST(SecTag, ImpliedSci) {
         EXPECT_EQ(tag.verdict, TagVerdict::ok);
         EXPECT_EQ(tag.sci_known, row.known) << int{row.tci};
         EXPECT_EQ(tag.sci.value, row.sci) << int{row.tci};
-        EXPECT_EQ(tag.tag_length, 8u);
+        EXPECT_EQ(tag.short_length, 5u);
         EXPECT_EQ(tag.secure_offset, 20u);
         EXPECT_EQ(tag.secure_length, 5u) << "three octets of padding are not Secure Data";
     }
@@ -96,6 +98,9 @@ TEST(SecTag, TciTable) {
 TEST(SecTag, PacketNumberZero) {
     EXPECT_EQ(parse(tagged(0x2c, 0, "00000000", 100)).verdict, TagVerdict::bad_tag);
     EXPECT_EQ(parse(tagged(0x2c, 0, "ffffffff", 100)).verdict, TagVerdict::ok);
+    TagRules xpn;
+    xpn.xpn = true; // half of a longer number
+    EXPECT_EQ(parse(tagged(0x2c, 0, "00000000", 100), xpn).verdict, TagVerdict::ok);
 }
 
 TEST(SecTag, TruncationNeverReadsPastTheEnd) {
@@ -119,6 +124,54 @@ TEST(SecTag, AnotherEtherTypeIsNoTag) {
         const Octets octets = from_hex(type);
         std::copy(octets.begin(), octets.end(), frame.begin() + 12);
         EXPECT_EQ(parse(frame).verdict, TagVerdict::no_tag) << type;
+    }
+}
+
+TEST(SecTag, ConfiguredEtherType) {
+    TagRules rules;
+    rules.ether_type = 0x876f;
+    Octets frame = tagged(0x2c, 0, "00000001", 100);
+    EXPECT_EQ(parse(frame, rules).verdict, TagVerdict::no_tag);
+    frame[12] = 0x87;
+    frame[13] = 0x6f;
+    EXPECT_EQ(parse(frame, rules).verdict, TagVerdict::ok);
+}
+
+TEST(SecTag, BehindTagsInClear) {
+    const Octets tags = {0x88, 0xa8, 0, 1, 0x81, 0, 0, 2};
+    const Octets bare = tagged(0x4c, 5, "00000001", 5 + 16);
+    for (uint32_t count = 0; count <= 2; ++count) {
+        const Octets frame = with_tags(bare, Octets(tags.begin(), tags.begin() + 4 * count));
+        for (uint8_t allowed = 0; allowed <= 2; ++allowed) {
+            TagRules rules;
+            rules.vlan_in_clear = allowed;
+            const SecTag tag = parse(frame, rules);
+            EXPECT_EQ(tag.verdict, count <= allowed ? TagVerdict::ok : TagVerdict::no_tag);
+            if (tag.verdict == TagVerdict::ok) {
+                EXPECT_EQ(tag.tag_offset, 12 + 4 * count);
+                EXPECT_EQ(tag.secure_offset, 20 + 4 * count);
+                EXPECT_EQ(tag.secure_length, 5u);
+                EXPECT_EQ(tag.sci, kPeerSci) << "of the source address";
+            }
+            for (std::size_t length = 0; length < frame.size(); ++length) {
+                const Octets cut(frame.begin(),
+                                 frame.begin() + static_cast<std::ptrdiff_t>(length));
+                EXPECT_NE(parse(cut, rules).verdict, TagVerdict::ok) << length;
+            }
+        }
+    }
+}
+
+TEST(SecTag, CountOfVlanTags) {
+    const Octets tags = {0x81, 0, 0, 1, 0x88, 0xa8, 0, 2, 0x81, 0, 0, 3};
+    const Octets frame = with_tags(plain_frame(1), tags);
+    for (uint32_t length = 0; length <= frame.size(); ++length) {
+        const std::span<const uint8_t> octets(frame);
+        HeapFrame memory(octets.first(length), 0, 0);
+        for (uint32_t limit = 0; limit <= 4; ++limit)
+            EXPECT_EQ(count_vlan_tags(memory.data(), length, limit),
+                      std::min(limit, length <= 16 ? 0 : (length - 13) / 4))
+                << length;
     }
 }
 

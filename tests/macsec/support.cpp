@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 
 namespace isthmus::macsec {
@@ -16,25 +15,17 @@ std::ostream& operator<<(std::ostream& out, ValidateVerdict verdict) {
     return out << kNames[static_cast<int>(verdict)];
 }
 
+std::ostream& operator<<(std::ostream& out, ProtectVerdict verdict) {
+    constexpr const char* kNames[] = {"ok", "no_tx_sa", "pn_exhausted", "too_long"};
+    return out << kNames[static_cast<int>(verdict)];
+}
+
 } // namespace isthmus::macsec
 
 namespace isthmus::macsec::test {
 
 Octets from_hex(std::string_view hex) {
-    Octets octets;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-        octets.push_back(
-            static_cast<uint8_t>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16)));
-    return octets;
-}
-
-std::string to_hex(std::span<const uint8_t> octets) {
-    std::string text;
-    for (uint8_t octet : octets) {
-        text += "0123456789abcdef"[octet >> 4];
-        text += "0123456789abcdef"[octet & 0xf];
-    }
-    return text;
+    return tools::octets_from_hex(hex).value();
 }
 
 Octets random_octets(std::size_t count, uint32_t seed) {
@@ -59,14 +50,8 @@ Octets test_sak(CipherSuite suite, uint32_t seed) {
     return random_octets(sak_length(suite), 0x5a000000 + seed);
 }
 
-HeapFrame::HeapFrame(std::span<const uint8_t> frame, std::size_t head, std::size_t tail)
-    : head_(head), length_(static_cast<uint32_t>(frame.size())), size_(head + frame.size() + tail),
-      memory_(new uint8_t[size_]()) {
-    std::ranges::copy(frame, data());
-}
-
-bool HeapFrame::holds(const uint8_t* frame, uint32_t length) const {
-    return frame >= memory_.get() && frame + length <= memory_.get() + size_;
+std::optional<XpnParameters> test_xpn(CipherSuite suite) {
+    return is_xpn(suite) ? std::optional(kTestXpn) : std::nullopt;
 }
 
 Octets plain_frame(std::size_t user_octets, uint32_t seed) {
@@ -78,6 +63,12 @@ Octets plain_frame(std::size_t user_octets, uint32_t seed) {
     return frame;
 }
 
+Octets with_tags(const Octets& frame, const Octets& vlan_tags) {
+    Octets tagged = frame;
+    tagged.insert(tagged.begin() + 12, vlan_tags.begin(), vlan_tags.end());
+    return tagged;
+}
+
 namespace {
 
 void append_be(Octets& octets, uint64_t value, int count) {
@@ -86,7 +77,7 @@ void append_be(Octets& octets, uint64_t value, int count) {
 }
 
 // Seals `text` in place and returns the ICV.
-Octets gcm_seal(const Octets& sak, const Octets& iv, const Octets& aad, Octets& text) {
+Octets gcm_seal(const Octets& sak, const Octets& iv, const Octets& aad, std::span<uint8_t> text) {
     EVP_CIPHER_CTX* context = EVP_CIPHER_CTX_new();
     const EVP_CIPHER* cipher = sak.size() == 16 ? EVP_aes_128_gcm() : EVP_aes_256_gcm();
     Octets icv(kIcvLength);
@@ -107,13 +98,27 @@ Octets gcm_seal(const Octets& sak, const Octets& iv, const Octets& aad, Octets& 
     return icv;
 }
 
+Octets recipe_iv(const FrameRecipe& recipe) {
+    Octets iv;
+    if (!recipe.xpn) {
+        append_be(iv, recipe.sci.value, 8);
+        append_be(iv, recipe.pn, 4);
+        return iv;
+    }
+    append_be(iv, recipe.xpn->ssci, 4);
+    append_be(iv, recipe.pn, 8);
+    for (std::size_t i = 0; i < iv.size(); ++i)
+        iv[i] ^= recipe.xpn->salt[i];
+    return iv;
+}
+
 } // namespace
 
 Octets build_frame(const FrameRecipe& recipe) {
     const auto user_begin = recipe.plain.begin() + 12;
     Octets text(user_begin, recipe.plain.end());
     Octets frame(recipe.plain.begin(), user_begin);
-    append_be(frame, 0x88e5, 2);
+    append_be(frame, recipe.ether_type, 2);
     frame.push_back(recipe.tci | recipe.an);
     if (recipe.short_length >= 0)
         frame.push_back(static_cast<uint8_t>(recipe.short_length));
@@ -123,106 +128,109 @@ Octets build_frame(const FrameRecipe& recipe) {
     if ((recipe.tci & kTciExplicitSci) != 0)
         append_be(frame, recipe.sci.value, 8);
 
-    Octets iv;
-    append_be(iv, recipe.sci.value, 8);
-    append_be(iv, recipe.pn, 4);
+    const std::size_t clear =
+        (recipe.tci & kTciEncrypted) != 0
+            ? std::min<std::size_t>(recipe.confidentiality_offset, text.size())
+            : text.size();
     Octets aad = frame;
-    Octets icv;
-    if ((recipe.tci & kTciEncrypted) != 0) {
-        icv = gcm_seal(recipe.sak, iv, aad, text);
-    } else {
-        Octets nothing;
-        aad.insert(aad.end(), text.begin(), text.end());
-        icv = gcm_seal(recipe.sak, iv, aad, nothing);
-    }
+    aad.insert(aad.end(), text.begin(), text.begin() + static_cast<std::ptrdiff_t>(clear));
+    const Octets icv = gcm_seal(recipe.sak, recipe_iv(recipe), aad, std::span(text).subspan(clear));
     for (const Octets* part : std::initializer_list<const Octets*>{&text, &icv, &recipe.padding})
         frame.insert(frame.end(), part->begin(), part->end());
-    return frame;
+    return with_tags(frame, recipe.vlan_tags);
 }
 
-TxSide::TxSide(Sci sci, CipherSuite suite, uint8_t an, uint64_t next_pn, Octets sak) {
-    sc.sci = sci;
-    auto made = make_tx_sa(engine(), suite, an, sak.empty() ? test_sak(suite) : sak, next_pn);
+TxSide::TxSide(Sci sci, CipherSuite suite, uint8_t an, uint64_t next_pn, Octets sak)
+    : Sender(engine()) {
+    const tools::SaParameters parameters{suite, an, sak.empty() ? test_sak(suite) : sak, sci,
+                                         test_xpn(suite)};
+    const auto made =
+        set_sa(parameters, std::make_shared<PacketNumbers>(PacketNumbers::Owner::per_worker,
+                                                           next_pn, last_pn(suite)));
     if (!made)
         throw std::runtime_error(made.error().message);
-    sa = *std::move(made);
-    binding = {&sc, sa.get()};
 }
 
 Octets TxSide::protect(const Octets& plain) {
-    HeapFrame memory(plain, kSecTagLength, kIcvLength);
-    ProtectFrame frame{memory.data(), memory.length(), &binding};
-    macsec::protect(engine(), std::span(&frame, 1));
-    EXPECT_EQ(frame.verdict, ProtectVerdict::ok);
-    EXPECT_TRUE(memory.holds(frame.frame, frame.length));
-    return Octets(frame.frame, frame.frame + frame.length);
+    Sent sent = send(plain);
+    EXPECT_EQ(sent.verdict, ProtectVerdict::ok);
+    return std::move(sent.frame);
 }
 
 std::ostream& operator<<(std::ostream& out, const Counts& c) {
-    return out << "no_tag " << c.no_tag << " bad_tag " << c.bad_tag << " no_sci " << c.no_sci
-               << " ok " << c.ok << " delayed " << c.delayed << " late " << c.late << " not_valid "
-               << c.not_valid << " not_using_sa " << c.not_using_sa << " octets " << c.octets
-               << " sa_ok " << c.sa_ok << " sa_not_valid " << c.sa_not_valid;
+    const std::pair<const char*, uint64_t> all[] = {
+        {"untagged", c.untagged},
+        {"no_tag", c.no_tag},
+        {"bad_tag", c.bad_tag},
+        {"unknown_sci", c.unknown_sci},
+        {"no_sci", c.no_sci},
+        {"ok", c.ok},
+        {"unchecked", c.unchecked},
+        {"delayed", c.delayed},
+        {"late", c.late},
+        {"invalid", c.invalid},
+        {"not_valid", c.not_valid},
+        {"unused_sa", c.unused_sa},
+        {"not_using_sa", c.not_using_sa},
+        {"validated", c.validated},
+        {"decrypted", c.decrypted},
+        {"sa_ok", c.sa_ok},
+        {"sa_invalid", c.sa_invalid},
+        {"sa_not_valid", c.sa_not_valid},
+        {"sa_unused_sa", c.sa_unused_sa},
+        {"sa_not_using_sa", c.sa_not_using_sa},
+    };
+    out << "{";
+    for (const auto& [name, value] : all)
+        if (value != 0)
+            out << " " << name << " " << value;
+    return out << " }";
 }
 
-void RxSide::add_sc(Sci sci) {
-    scs_.emplace_back().sci = sci;
-    bindings_.push_back({sci, &scs_.back(), {}});
-    binding.scs = bindings_;
+std::ostream& operator<<(std::ostream& out, const PnState& state) {
+    return out << "next " << state.next << " lowest " << state.lowest;
 }
 
-RxSa& RxSide::add_sa(uint8_t an, Octets sak, uint64_t lowest_pn, CipherSuite suite) {
-    auto made = make_rx_sa(engine(), suite, an, sak, lowest_pn);
+RxSide::RxSide(CipherSuite suite) : Receiver(engine()), suite_(suite) {
+    binding.xpn = is_xpn(suite);
+}
+
+RxSa& RxSide::add_sa(uint8_t an, Octets sak, uint64_t lowest_pn, uint32_t remembered) {
+    const tools::SaParameters parameters{suite_, an, sak.empty() ? test_sak(suite_) : sak,
+                                         bindings().back().sci, test_xpn(suite_)};
+    const auto made = Receiver::add_sa(parameters, lowest_pn, remembered);
     if (!made)
         throw std::runtime_error(made.error().message);
-    sas_.push_back(*std::move(made));
-    bindings_.back().sa[an] = sas_.back().get();
-    return *sas_.back();
+    return **made;
 }
 
-ValidateFrame RxSide::input(HeapFrame& frame) {
-    return {frame.data(), frame.length(), &binding, &secy};
-}
-
-Validated RxSide::validate(const Octets& frame) {
-    return validate_batch({frame}).front();
-}
-
-std::vector<Validated> RxSide::validate_batch(const std::vector<Octets>& frames) {
-    std::deque<HeapFrame> memories;
-    std::vector<ValidateFrame> batch;
-    for (const Octets& frame : frames)
-        batch.push_back(input(memories.emplace_back(frame)));
-    macsec::validate(engine(), batch);
-    std::vector<Validated> results;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-        Validated& result = results.emplace_back();
-        result.verdict = batch[i].verdict;
-        if (result.verdict != ValidateVerdict::ok)
-            continue;
-        EXPECT_TRUE(memories[i].holds(batch[i].frame, batch[i].length));
-        result.frame.assign(batch[i].frame, batch[i].frame + batch[i].length);
-    }
-    return results;
-}
-
-Counts RxSide::counts() const {
+Counts RxSide::counts(std::size_t sc_index, std::size_t sa_index) {
     Counts counts;
+    counts.untagged = secy.in_pkts_untagged.get();
     counts.no_tag = secy.in_pkts_no_tag.get();
     counts.bad_tag = secy.in_pkts_bad_tag.get();
+    counts.unknown_sci = secy.in_pkts_unknown_sci.get();
     counts.no_sci = secy.in_pkts_no_sci.get();
-    if (!scs_.empty()) {
-        const RxScCounters& sc = scs_.front().counters;
-        counts.ok = sc.in_pkts_ok.get();
-        counts.delayed = sc.in_pkts_delayed.get();
-        counts.late = sc.in_pkts_late.get();
-        counts.not_valid = sc.in_pkts_not_valid.get();
-        counts.not_using_sa = sc.in_pkts_not_using_sa.get();
-        counts.octets = sc.in_octets_decrypted.get();
+    if (sc_index < scs().size()) {
+        const RxScCounters& c = sc(sc_index).counters;
+        counts.ok = c.in_pkts_ok.get();
+        counts.unchecked = c.in_pkts_unchecked.get();
+        counts.delayed = c.in_pkts_delayed.get();
+        counts.late = c.in_pkts_late.get();
+        counts.invalid = c.in_pkts_invalid.get();
+        counts.not_valid = c.in_pkts_not_valid.get();
+        counts.unused_sa = c.in_pkts_unused_sa.get();
+        counts.not_using_sa = c.in_pkts_not_using_sa.get();
+        counts.validated = c.in_octets_validated.get();
+        counts.decrypted = c.in_octets_decrypted.get();
     }
-    if (!sas_.empty()) {
-        counts.sa_ok = sas_.front()->in_pkts_ok.get();
-        counts.sa_not_valid = sas_.front()->in_pkts_not_valid.get();
+    if (sa_index < sas().size()) {
+        const RxSaCounters& c = sa(sa_index).counters;
+        counts.sa_ok = c.in_pkts_ok.get();
+        counts.sa_invalid = c.in_pkts_invalid.get();
+        counts.sa_not_valid = c.in_pkts_not_valid.get();
+        counts.sa_unused_sa = c.in_pkts_unused_sa.get();
+        counts.sa_not_using_sa = c.in_pkts_not_using_sa.get();
     }
     return counts;
 }

@@ -1,12 +1,13 @@
 #pragma once
-// What the MACsec tests share: octets, exact-size frames, an independent way to build any protected
-// frame, and a SecY of one or more SCs around the functions under test.
+// What the MACsec tests share: octets, an independent way to build any protected frame, and a SecY
+// of one or more SCs around the functions under test. Frames lie in memory of exactly the size that
+// the data path asks for (tools::HeapFrame).
 
 #include "macsec/sectag.hpp"
 #include "macsec/secy.hpp"
+#include "macsec/tools/secy_pair.hpp"
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <ostream>
 #include <random>
@@ -17,10 +18,11 @@
 
 namespace isthmus::macsec::test {
 
-using Octets = std::vector<uint8_t>;
+using tools::HeapFrame;
+using tools::Octets;
+using tools::to_hex;
 
 [[nodiscard]] Octets from_hex(std::string_view hex);
-[[nodiscard]] std::string to_hex(std::span<const uint8_t> octets);
 [[nodiscard]] Octets random_octets(std::size_t count, uint32_t seed);
 
 // The engine under test, made once.
@@ -28,101 +30,90 @@ using Octets = std::vector<uint8_t>;
 
 // A SAK of the suite's length, the same one for the same seed.
 [[nodiscard]] Octets test_sak(CipherSuite suite = CipherSuite::gcm_aes_128, uint32_t seed = 1);
-
-// A frame in heap memory that ends exactly where it may be touched, so that AddressSanitizer sees
-// the first octet too many on either side.
-class HeapFrame {
-  public:
-    explicit HeapFrame(std::span<const uint8_t> frame, std::size_t head = 0, std::size_t tail = 0);
-    [[nodiscard]] uint8_t* data() { return memory_.get() + head_; }
-    [[nodiscard]] uint32_t length() const { return length_; }
-    // Whether [frame, frame + length) lies in this memory.
-    [[nodiscard]] bool holds(const uint8_t* frame, uint32_t length) const;
-
-  private:
-    std::size_t head_;
-    uint32_t length_;
-    std::size_t size_;
-    std::unique_ptr<uint8_t[]> memory_;
-};
+inline constexpr XpnParameters kTestXpn{
+    {0xe6, 0x30, 0xe8, 0x1a, 0x48, 0xde, 0x86, 0xa2, 0x1c, 0x66, 0xfa, 0x6d}, 0x7a30c118};
+[[nodiscard]] std::optional<XpnParameters> test_xpn(CipherSuite suite);
 
 // DA, SA and `user_octets` octets of User Data.
 [[nodiscard]] Octets plain_frame(std::size_t user_octets, uint32_t seed = 7);
 inline constexpr std::string_view kSourceAddress = "02aabbccdd0e";
 inline constexpr Sci kPeerSci{0x02aabbccdd0e0001};
+inline constexpr Sci kSingleCopySci{0x02aabbccdd0e0000};
+inline constexpr Sci kOtherSci{0x02aabbccdd0f0001};
+
+// The forms of tag that we send and receive.
+inline constexpr uint8_t kConfidential = kTciEncrypted | kTciChangedText;
+inline constexpr uint8_t kExplicitConfidential = kTciExplicitSci | kConfidential;
+
+[[nodiscard]] Octets with_tags(const Octets& frame, const Octets& vlan_tags);
 
 // A protected frame from its parts, with no help of the code under test: the ICV comes from
 // one-shot EVP calls. Sensible by default; any part can be wrong.
 struct FrameRecipe {
-    uint8_t tci = kTciExplicitSci | kTciEncrypted | kTciChangedText;
+    uint8_t tci = kExplicitConfidential;
     uint8_t an = 0;
     int short_length = -1; // -1: as the standard wants it
-    uint32_t pn = 1;
-    Sci sci = kPeerSci; // in the tag if SC is set, and in the IV
+    uint64_t pn = 1;       // the tag has its low half
+    Sci sci = kPeerSci;    // in the tag if SC is set, and in the IV
+    std::optional<XpnParameters> xpn{};
     Octets sak = test_sak();
     Octets plain = plain_frame(64);
-    Octets padding; // after the ICV
+    uint16_t ether_type = wire::kEtherTypeMacsec;
+    uint8_t confidentiality_offset = 0;
+    Octets vlan_tags{}; // before the SecTAG
+    Octets padding{};   // after the ICV
+    [[nodiscard]] Octets delivered() const { return with_tags(plain, vlan_tags); }
 };
 [[nodiscard]] Octets build_frame(const FrameRecipe& recipe);
 
-struct TxSide {
-    TxSc sc;
-    std::unique_ptr<TxSa> sa;
-    TxBinding binding;
-
+class TxSide : public tools::Sender {
+  public:
     explicit TxSide(Sci sci = kPeerSci, CipherSuite suite = CipherSuite::gcm_aes_128,
                     uint8_t an = 0, uint64_t next_pn = 1, Octets sak = {});
-    // Protects in exact-size memory.
+    // Must succeed.
     [[nodiscard]] Octets protect(const Octets& plain);
 };
 
-// All receive counters of a SecY with one SC, and of the SA with AN 0.
+// All receive counters of a SecY, of one SC and of one SA.
 struct Counts {
-    uint64_t no_tag = 0, bad_tag = 0, no_sci = 0;
-    uint64_t ok = 0, delayed = 0, late = 0, not_valid = 0, not_using_sa = 0, octets = 0;
-    uint64_t sa_ok = 0, sa_not_valid = 0;
+    uint64_t untagged = 0, no_tag = 0, bad_tag = 0, unknown_sci = 0, no_sci = 0;
+    uint64_t ok = 0, unchecked = 0, delayed = 0, late = 0, invalid = 0, not_valid = 0;
+    uint64_t unused_sa = 0, not_using_sa = 0, validated = 0, decrypted = 0;
+    uint64_t sa_ok = 0, sa_invalid = 0, sa_not_valid = 0, sa_unused_sa = 0, sa_not_using_sa = 0;
     bool operator==(const Counts&) const = default;
 };
 std::ostream& operator<<(std::ostream& out, const Counts& counts);
 
-struct Validated {
-    ValidateVerdict verdict = ValidateVerdict::ok;
-    Octets frame; // only if ok
-};
+using Validated = tools::Receiver::Received;
 
-class RxSide {
+class RxSide : public tools::Receiver {
   public:
-    RxSide() = default;
-    RxSide(const RxSide&) = delete;
-    RxSide& operator=(const RxSide&) = delete;
-
-    void add_sc(Sci sci);
+    explicit RxSide(CipherSuite suite = CipherSuite::gcm_aes_128);
     // To the SC added last.
-    RxSa& add_sa(uint8_t an = 0, Octets sak = test_sak(), uint64_t lowest_pn = 1,
-                 CipherSuite suite = CipherSuite::gcm_aes_128);
-    [[nodiscard]] ValidateFrame input(HeapFrame& frame);
-    // One frame in exact-size memory; checks that the result lies inside it.
-    [[nodiscard]] Validated validate(const Octets& frame);
-    [[nodiscard]] std::vector<Validated> validate_batch(const std::vector<Octets>& frames);
-
-    [[nodiscard]] RxSc& sc(std::size_t index = 0) { return scs_[index]; }
-    [[nodiscard]] RxSa& sa(std::size_t index = 0) { return *sas_[index]; }
-    [[nodiscard]] Counts counts() const; // of the first SC and the first SA
-
-    RxBinding binding;
-    SecyCounters secy;
+    RxSa& add_sa(uint8_t an = 0, Octets sak = {}, uint64_t lowest_pn = 1, uint32_t remembered = 0);
+    [[nodiscard]] Counts counts(std::size_t sc_index = 0, std::size_t sa_index = 0);
 
   private:
-    std::deque<RxSc> scs_;
-    std::vector<RxScBinding> bindings_;
-    std::vector<std::unique_ptr<RxSa>> sas_;
+    CipherSuite suite_;
 };
 
 // An RxSide with the peer's SC and one SA with AN 0.
 [[nodiscard]] std::unique_ptr<RxSide> peer_rx_side(uint64_t lowest_pn = 1);
 
+// Checks the PN state of an SA in one line.
+struct PnState {
+    uint64_t next = 1;
+    uint64_t lowest = 1;
+    bool operator==(const PnState&) const = default;
+};
+[[nodiscard]] inline PnState pn_state(const RxSa& sa) {
+    return {sa.replay.next_pn(), sa.replay.lowest_pn()};
+}
+std::ostream& operator<<(std::ostream& out, const PnState& state);
+
 } // namespace isthmus::macsec::test
 
 namespace isthmus::macsec {
 std::ostream& operator<<(std::ostream& out, ValidateVerdict verdict);
-}
+std::ostream& operator<<(std::ostream& out, ProtectVerdict verdict);
+} // namespace isthmus::macsec

@@ -18,7 +18,7 @@ std::unique_ptr<RxSide> open_rx_side() {
 
 std::vector<FrameRecipe> genuine_frames() {
     std::vector<FrameRecipe> all;
-    for (const uint8_t tci : std::initializer_list<uint8_t>{0x2c, 0x4c, 0x0c}) {
+    for (const uint8_t tci : std::initializer_list<uint8_t>{0x2c, 0x4c, 0x0c, 0x20, 0x40, 0x00}) {
         for (std::size_t user : {1, 2, 20, 47, 48, 60}) {
             FrameRecipe& recipe = all.emplace_back();
             recipe.tci = tci;
@@ -33,15 +33,15 @@ TEST(Tamper, EveryBitIsProtected) {
     for (const FrameRecipe& recipe : genuine_frames()) {
         const Octets genuine = build_frame(recipe);
         auto rx = open_rx_side();
-        ASSERT_EQ(rx->validate(genuine).verdict, ValidateVerdict::ok);
+        ASSERT_EQ(rx->receive(genuine).verdict, ValidateVerdict::ok);
         for (std::size_t bit = 0; bit < genuine.size() * 8; ++bit) {
             Octets forged = genuine;
             forged[bit / 8] ^= static_cast<uint8_t>(1u << (bit % 8));
-            ASSERT_NE(rx->validate(forged).verdict, ValidateVerdict::ok)
+            ASSERT_NE(rx->receive(forged).verdict, ValidateVerdict::ok)
                 << "bit " << bit << " of " << to_hex(genuine);
         }
         EXPECT_EQ(rx->counts().ok, 1u);
-        EXPECT_EQ(rx->sa().next_pn.get(), 0x00010204u);
+        EXPECT_EQ(rx->sa().replay.next_pn(), 0x00010204u);
     }
 }
 
@@ -52,9 +52,9 @@ TEST(Tamper, TruncationIsNeverAccepted) {
         for (std::size_t length = 0; length < genuine.size(); ++length) {
             const Octets cut(genuine.begin(),
                              genuine.begin() + static_cast<std::ptrdiff_t>(length));
-            ASSERT_NE(rx->validate(cut).verdict, ValidateVerdict::ok) << length;
+            ASSERT_NE(rx->receive(cut).verdict, ValidateVerdict::ok) << length;
         }
-        EXPECT_EQ(rx->sa().next_pn.get(), 1u);
+        EXPECT_EQ(rx->sa().replay.next_pn(), 1u);
     }
 }
 
@@ -64,7 +64,7 @@ TEST(Tamper, TrailingOctetsNeverReachTheClient) {
         for (std::size_t extra : {1, 2, 16, 40, 1000}) {
             recipe.padding = random_octets(extra, 3);
             auto rx = open_rx_side();
-            const Validated result = rx->validate(build_frame(recipe));
+            const Validated result = rx->receive(build_frame(recipe));
             EXPECT_EQ(result.verdict,
                       has_short_length ? ValidateVerdict::ok : ValidateVerdict::not_valid);
             if (has_short_length) {

@@ -1,238 +1,137 @@
-// Published and synthetic vectors from tests/vectors; its README names their sources.
+// Published and synthetic vectors from tests/vectors, each entry by each engine; its README names
+// their sources. The program macsec-vectors runs the same code over any folder.
 #include "support.hpp"
 
-#include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
+#include "macsec/tools/vector_checks.hpp"
+#include "macsec/tools/vector_file.hpp"
 
-#include <fstream>
+#include <gtest/gtest.h>
+
+#include <filesystem>
 #include <iostream>
 #include <map>
 
 namespace isthmus::macsec::test {
 namespace {
 
-using Json = nlohmann::json;
+using tools::VectorFile;
+using tools::VectorReport;
 
-Json load(const std::string& file) {
-    std::ifstream stream(std::string(ISTHMUS_VECTORS) + "/" + file);
-    if (!stream)
-        throw std::runtime_error(file + " is missing");
-    return Json::parse(stream);
+void expect_none(const std::vector<std::string>& failures) {
+    for (const std::string& failure : failures)
+        ADD_FAILURE() << failure;
 }
 
-Octets octets_of(const Json& entry, const char* field) {
-    return from_hex(entry.at(field).get<std::string>());
-}
-uint64_t number_of(const Json& entry, const char* field) {
-    return std::stoull(entry.at(field).get<std::string>(), nullptr, 16);
-}
-
-// Why this version can not open the frame; empty if it can.
-std::string unsupported(const Json& entry) {
-    if (!suite_from_name(entry.at("suite").get<std::string>()))
-        return "XPN suite";
-    if (!entry.at("e").get<bool>())
-        return "integrity only";
-    if (entry.at("conf_offset").get<int>() != 0)
-        return "confidentiality offset";
-    return "";
-}
-
-// What ran and what was left out, and why, so that neither can shrink unnoticed.
-class Tally {
-  public:
-    explicit Tally(std::string what) : what_(std::move(what)) {}
-    Tally(const Tally&) = delete;
-    Tally& operator=(const Tally&) = delete;
-    void ran() { ++ran_; }
-    void left_out(const std::string& reason) { ++left_out_[reason]; }
-    [[nodiscard]] int count() const { return ran_; }
-    [[nodiscard]] int count(const std::string& reason) { return left_out_[reason]; }
-    ~Tally() {
-        std::cout << "[ VECTORS  ] " << what_ << ": ran " << ran_;
-        for (const auto& [reason, count] : left_out_)
-            std::cout << ", left out " << count << " (" << reason << ")";
-        std::cout << "\n";
-    }
-
-  private:
-    std::string what_;
-    int ran_ = 0;
-    std::map<std::string, int> left_out_;
+// How many entries each file has, so that none can be lost unnoticed.
+const std::map<std::string, std::size_t> kFiles = {
+    {"macsec_extra.json", 8},      {"macsec_ieee_annexc.json", 16}, {"macsec_invalid.json", 7},
+    {"macsec_synthetic.json", 12}, {"rx_counters.json", 29},        {"xpn_pn_recovery.json", 8},
+    {"xpn_salt_ssci.json", 5},
 };
 
-std::vector<Json> protected_frames() {
-    std::vector<Json> all;
-    for (const char* file :
-         {"macsec_ieee_annexc.json", "macsec_synthetic.json", "macsec_extra.json"})
-        for (const Json& entry : load(file))
-            all.push_back(entry);
-    return all;
-}
-
-TEST(Vectors, ProtectReproducesThem) {
-    Tally tally("protect");
-    for (const Json& entry : protected_frames()) {
-        std::string reason = unsupported(entry);
-        if (reason.empty() && !entry.at("sc").get<bool>())
-            reason = "no explicit SCI";
-        const Octets plain = octets_of(entry, "plain_frame");
-        if (reason.empty() && plain.size() < 14)
-            reason = "shorter than an Ethernet header";
-        if (!reason.empty()) {
-            tally.left_out(reason);
+TEST(Vectors, EveryEntryByEveryEngine) {
+    std::map<std::string, std::size_t> seen;
+    for (const auto& entry : std::filesystem::directory_iterator(ISTHMUS_VECTORS)) {
+        const std::string name = entry.path().filename();
+        if (!tools::is_vector_file(name))
             continue;
-        }
-        SCOPED_TRACE(entry.at("name").get<std::string>());
-        TxSide tx({number_of(entry, "sci")}, *suite_from_name(entry.at("suite").get<std::string>()),
-                  entry.at("an").get<uint8_t>(), number_of(entry, "pn"), octets_of(entry, "key"));
-        EXPECT_EQ(to_hex(tx.protect(plain)), entry.at("protected_frame").get<std::string>());
-        EXPECT_EQ(tx.sc.counters.out_pkts_encrypted.get(), 1u);
-        EXPECT_EQ(tx.sc.counters.out_octets_encrypted.get(), plain.size() - 12);
-        EXPECT_EQ(tx.sa->out_pkts_encrypted.get(), 1u);
-        tally.ran();
-    }
-    EXPECT_EQ(tally.count(), 12);
-    EXPECT_EQ(tally.count("XPN suite"), 10);
-    EXPECT_EQ(tally.count("integrity only"), 6);
-    EXPECT_EQ(tally.count("confidentiality offset"), 3);
-    EXPECT_EQ(tally.count("no explicit SCI"), 4);
-    EXPECT_EQ(tally.count("shorter than an Ethernet header"), 1);
-}
-
-TEST(Vectors, ValidateReturnsThePlainFrame) {
-    Tally tally("validate");
-    for (const Json& entry : protected_frames()) {
-        if (const std::string reason = unsupported(entry); !reason.empty()) {
-            tally.left_out(reason);
-            continue;
-        }
-        SCOPED_TRACE(entry.at("name").get<std::string>());
-        for (const char* form : {"protected_frame", "wire_frame_padded_to_60"}) {
-            if (!entry.contains(form))
+        SCOPED_TRACE(name);
+        const auto file = VectorFile::load(entry.path());
+        ASSERT_TRUE(file.has_value()) << file.error().message;
+        seen[name] = file->count(true) + file->count(false);
+        const VectorReport without = file->run(nullptr);
+        expect_none(without.failures);
+        EXPECT_EQ(without.passed, file->count(false));
+        for (std::string_view engine : aead_engines()) {
+            const auto aead = make_aead(engine);
+            if (!aead && aead.error().code == ErrorCode::unavailable) {
+                std::cout << "[ VECTORS  ] skipped: " << aead.error().message << "\n";
                 continue;
-            RxSide rx;
-            rx.add_sc({number_of(entry, "sci")});
-            rx.add_sa(entry.at("an").get<uint8_t>(), octets_of(entry, "key"), 1,
-                      *suite_from_name(entry.at("suite").get<std::string>()));
-            const Validated result = rx.validate(octets_of(entry, form));
-            EXPECT_EQ(result.verdict, ValidateVerdict::ok) << form;
-            EXPECT_EQ(to_hex(result.frame), entry.at("plain_frame").get<std::string>()) << form;
-            tally.ran();
+            }
+            ASSERT_TRUE(aead.has_value()) << aead.error().message;
+            const VectorReport report = file->run(aead->get());
+            expect_none(report.failures);
+            EXPECT_EQ(report.passed, file->count(true)) << engine;
         }
     }
-    EXPECT_EQ(tally.count(), 20);
-    EXPECT_EQ(tally.count("XPN suite"), 10);
-    EXPECT_EQ(tally.count("integrity only"), 6);
-    EXPECT_EQ(tally.count("confidentiality offset"), 3);
+    EXPECT_EQ(seen, kFiles);
 }
 
-TEST(Vectors, InvalidFramesAreRefused) {
-    Tally tally("invalid");
-    for (const Json& entry : load("macsec_invalid.json")) {
-        SCOPED_TRACE(entry.at("name").get<std::string>());
-        const Octets frame = octets_of(entry, "protected_frame");
-        // The SC of the tag's SCI, so that nothing but the fault itself refuses the frame.
-        RxSide rx;
-        Octets sci(frame.begin() + 20, frame.begin() + 28);
-        rx.add_sc({std::stoull(to_hex(sci), nullptr, 16)});
-        rx.add_sa(frame[14] & 3, octets_of(entry, "key"));
-        const bool tag_valid = entry.at("tag_valid").get<bool>();
-        EXPECT_EQ(rx.validate(frame).verdict,
-                  tag_valid ? ValidateVerdict::not_valid : ValidateVerdict::bad_tag);
-        EXPECT_EQ(rx.counts().bad_tag, tag_valid ? 0u : 1u);
-        EXPECT_EQ(rx.counts().not_valid, tag_valid ? 1u : 0u);
-        tally.ran();
+// A runner that passes everything would show nothing: each vector with one of its octets or numbers
+// changed must fail.
+TEST(Vectors, AlteredOnesFail) {
+    const std::map<std::string, std::vector<std::string_view>> fields = {
+        {"macsec_ieee_annexc.json",
+         {"key", "pn", "sci", "iv", "aad", "plain_frame", "protected_frame", "icv"}},
+        {"macsec_synthetic.json", {"key", "pn", "plain_frame", "protected_frame"}},
+        {"rx_counters.json", {}},
+        {"xpn_pn_recovery.json", {"recovered_pn"}},
+    };
+    for (const auto& [name, altered] : fields) {
+        auto root = tools::read_json_file(std::string(ISTHMUS_VECTORS) + "/" + name);
+        ASSERT_TRUE(root.has_value());
+        for (control::JsonValue& object : std::get<control::JsonArray>(root->data)) {
+            for (control::JsonMember& member : std::get<control::JsonObject>(object.data)) {
+                if (std::ranges::find(altered, member.name) == altered.end())
+                    continue;
+                const control::JsonValue original = member.value;
+                auto& digits = std::get<control::WipedString>(member.value.data);
+                digits.back() = digits.back() == '0' ? '1' : '0';
+                tools::Record entry(object);
+                const std::string wrong = tools::kind_of(entry) == tools::VectorKind::pn_recovery
+                                              ? tools::check_pn_recovery(entry)
+                                              : tools::check_protected_frame(engine(), entry);
+                EXPECT_NE(wrong, "") << name << " " << member.name;
+                member.value = original;
+            }
+        }
     }
-    EXPECT_EQ(tally.count(), 7);
 }
 
-TEST(Vectors, DpdkReplaySteps) {
+// The same for what is expected of a received frame.
+TEST(Vectors, AlteredExpectationsFail) {
+    auto root = tools::read_json_file(std::string(ISTHMUS_VECTORS) + "/rx_counters.json");
+    ASSERT_TRUE(root.has_value());
+    for (control::JsonValue& object : std::get<control::JsonArray>(root->data)) {
+        auto& members = std::get<control::JsonObject>(object.data);
+        const auto expect = std::ranges::find(members, "expect", &control::JsonMember::name);
+        for (auto& [name, value] : std::get<control::JsonObject>(expect->value.data)) {
+            if (name == "octets" && tools::Record(expect->value).find("octet_counter") == nullptr)
+                continue; // says nothing
+            const control::JsonValue original = value;
+            if (auto* number = std::get_if<uint64_t>(&value.data))
+                ++*number;
+            else if (auto* text = std::get_if<control::WipedString>(&value.data))
+                text->back() = text->back() == '0' ? '1' : '0';
+            else
+                value.data = control::WipedString("00");
+            tools::Record entry(object);
+            EXPECT_NE(tools::check_receive(engine(), entry), "") << name;
+            value = original;
+        }
+    }
+}
+
+// The frames of one SA in their order; macsec_extra.json says which come through.
+TEST(Vectors, ReplaySteps) {
+    const auto root = tools::read_json_file(std::string(ISTHMUS_VECTORS) + "/macsec_extra.json");
+    ASSERT_TRUE(root.has_value());
     RxSide rx;
     rx.binding.replay_window = 32;
-    std::string verdicts;
-    for (const Json& entry : load("macsec_extra.json")) {
-        if (!entry.at("name").get<std::string>().starts_with("dpdk_antireplay"))
+    std::vector<ValidateVerdict> verdicts;
+    for (const control::JsonValue& object : *root->as<control::JsonArray>()) {
+        tools::Record entry(object);
+        if (!entry.text("name").starts_with("dpdk_antireplay"))
             continue;
         if (verdicts.empty()) {
-            rx.add_sc({number_of(entry, "sci")});
-            rx.add_sa(entry.at("an").get<uint8_t>(), octets_of(entry, "key"));
+            rx.add_sc({entry.integer("sci")});
+            rx.add_sa(static_cast<uint8_t>(entry.integer("an")), entry.octets("key"));
         }
-        const auto verdict = rx.validate(octets_of(entry, "protected_frame")).verdict;
-        verdicts += verdict == ValidateVerdict::ok ? "ok " : "";
-        verdicts += verdict == ValidateVerdict::late ? "late " : "";
+        verdicts.push_back(rx.receive(entry.octets("protected_frame")).verdict);
+        EXPECT_EQ(entry.problem(), "");
     }
-    EXPECT_EQ(verdicts, "ok ok ok late ");
-}
-
-// A counter by its name in the vectors.
-uint64_t packet_counter(const Counts& counts, const std::string& name) {
-    const std::map<std::string, uint64_t> by_name = {
-        {"InPktsNoTag", counts.no_tag},    {"InPktsBadTag", counts.bad_tag},
-        {"InPktsNoSCI", counts.no_sci},    {"InPktsNotUsingSA", counts.not_using_sa},
-        {"InPktsLate", counts.late},       {"InPktsNotValid", counts.not_valid},
-        {"InPktsDelayed", counts.delayed}, {"InPktsOK", counts.ok},
-    };
-    return by_name.at(name);
-}
-
-// Empty if this version must behave as the entry says.
-std::string unsupported_receive(const Json& entry, const Octets& frame) {
-    if (!suite_from_name(entry.at("suite").get<std::string>()))
-        return "XPN suite";
-    if (entry.at("validate_frames") != "strict")
-        return "validateFrames is not strict";
-    const bool tagged = frame[12] == 0x88 && frame[13] == 0xe5;
-    const auto& deliver = entry.at("expect").at("deliver");
-    if (tagged && (frame[14] & kTciEncrypted) == 0 && !deliver.is_null())
-        return "integrity only";
-    return "";
-}
-
-TEST(Vectors, ReceiveCounters) {
-    Tally tally("receive counters");
-    for (const Json& entry : load("rx_counters.json")) {
-        SCOPED_TRACE(entry.at("name").get<std::string>());
-        const Octets frame = octets_of(entry, "frame");
-        if (const auto reason = unsupported_receive(entry, frame); !reason.empty()) {
-            tally.left_out(reason);
-            continue;
-        }
-        RxSide rx;
-        rx.binding.replay_protect = entry.at("replay_protect").get<bool>();
-        rx.binding.replay_window = entry.at("replay_window").get<uint32_t>();
-        rx.add_sc({number_of(entry, "rx_sci")});
-        RxSa& sa = rx.add_sa(entry.at("an").get<uint8_t>(), octets_of(entry, "sak"));
-        sa.next_pn.set(entry.at("next_pn").get<uint64_t>());
-        sa.lowest_pn.set(entry.at("lowest_pn").get<uint64_t>());
-
-        const Validated result = rx.validate(frame);
-        const Json& expect = entry.at("expect");
-        if (expect.at("deliver").is_null()) {
-            EXPECT_NE(result.verdict, ValidateVerdict::ok);
-        } else {
-            EXPECT_EQ(result.verdict, ValidateVerdict::ok);
-            EXPECT_EQ(to_hex(result.frame), expect.at("deliver").get<std::string>());
-        }
-        const Counts counts = rx.counts();
-        EXPECT_EQ(packet_counter(counts, expect.at("packet_counter")), 1u);
-        EXPECT_EQ(counts.no_tag + counts.bad_tag + counts.no_sci + counts.not_using_sa +
-                      counts.late + counts.not_valid + counts.delayed + counts.ok,
-                  1u);
-        if (expect.at("octet_counter") != "InOctetsValidated") {
-            EXPECT_EQ(counts.octets, expect.at("octets").get<uint64_t>());
-        }
-        if (expect.contains("next_pn_after")) {
-            EXPECT_EQ(sa.next_pn.get(), expect.at("next_pn_after").get<uint64_t>());
-        }
-        if (expect.contains("lowest_pn_after")) {
-            EXPECT_EQ(sa.lowest_pn.get(), expect.at("lowest_pn_after").get<uint64_t>());
-        }
-        tally.ran();
-    }
-    EXPECT_EQ(tally.count(), 11);
-    EXPECT_EQ(tally.count("validateFrames is not strict"), 17);
-    EXPECT_EQ(tally.count("integrity only"), 1);
+    using enum ValidateVerdict;
+    EXPECT_EQ(verdicts, (std::vector{ok, ok, ok, late}));
 }
 
 } // namespace

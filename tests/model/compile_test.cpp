@@ -26,17 +26,22 @@ class Compile : public testing::Test {
         c.ports.push_back({"vpc", EdgeId(0), "", std::nullopt, 1500, true, 0});
         for (std::size_t n = 0; n < 4; ++n) {
             c.ports.push_back({"p", EdgeId(0), "", std::nullopt, 1500, true, 0});
-            c.channels.push_back({"ch", EdgeId(0), InterconnectId(0), PortId(n + 1),
-                                  macsec::CipherSuite::gcm_aes_128, true, true, 0});
+            ChannelConfig& channel = c.channels.emplace_back();
+            channel.name = "ch";
+            channel.edge = EdgeId(0);
+            channel.interconnect = InterconnectId(0);
+            channel.port = PortId(n + 1);
+            channel.cipher_suite = macsec::CipherSuite::gcm_aes_128;
         }
         model_.port_enabled.assign(5, true);
         model_.channel_admin.assign(4, AdminState::up);
         ports_.assign(5, {MacAddr{{2, 0, 0, 0, 0, 1}}, true});
         aead_ = macsec::make_aead("auto").value();
         for (std::size_t n = 0; n < 4; ++n) {
-            secys_.push_back(
-                std::make_unique<ChannelSecy>(c.channels[n], ports_[n + 1].mac, 1, *aead_));
-            ASSERT_TRUE(secys_[n]->add_tx_sa(0, std::vector<uint8_t>(16, uint8_t(n)), 1));
+            secys_.push_back(std::make_unique<ChannelSecy>(c.channels[n], ports_[n + 1].mac, 1,
+                                                           *aead_, *store_));
+            const std::vector<uint8_t> sak(16, uint8_t(n));
+            ASSERT_TRUE(secys_[n]->add_tx_sa({0, sak, {}, {}}));
         }
         Attachment a;
         a.name = "acme";
@@ -74,6 +79,7 @@ class Compile : public testing::Test {
     Model model_;
     std::vector<PortFacts> ports_;
     std::unique_ptr<macsec::Aead> aead_;
+    std::unique_ptr<PnStore> store_ = std::move(*PnStore::open("none"));
     ChannelSecys secys_;
     NeighbourMacs neighbours_;
     VrfCache cache_;

@@ -42,8 +42,11 @@ Model model() {
     port("p2", kOtherEdge);
     c.interconnects = {{"ic", kEdge, "b"}, {"ci", kOtherEdge, "a"}};
     const auto channel = [&](const char* name, EdgeId edge, std::size_t ic, std::size_t p) {
-        c.channels.push_back({name, edge, InterconnectId(ic), PortId(p),
-                              macsec::CipherSuite::gcm_aes_256, true, true, 0});
+        ChannelConfig& made = c.channels.emplace_back();
+        made.name = name;
+        made.edge = edge;
+        made.interconnect = InterconnectId(ic);
+        made.port = PortId(p);
     };
     channel("ch0", kEdge, 0, 1);
     channel("ch1", kEdge, 0, 2);

@@ -67,18 +67,28 @@ Outcome show_channel(Context& context, const std::string& channel);
 Outcome set_channel(Context& context, const std::string& channel, const std::string& state);
 Outcome set_port(Context& context, const std::string& port, const std::string& state);
 
+// macsec.cpp
+Outcome show_macsec(Context& context, const std::string& channel); // empty: all of the edge
+
+// keys.cpp
 struct SaArguments {
     std::string channel, sci, key_file;
     std::optional<uint32_t> an;
     std::optional<uint64_t> pn;
+    std::string salt; // empty: none
+    std::optional<uint32_t> ssci;
+    bool disabled = false; // receive: not in use yet
 };
 Outcome add_tx_sa(Context& context, const SaArguments& arguments);
 Outcome encode_with(Context& context, const SaArguments& arguments);
 Outcome delete_tx_sa(Context& context, const SaArguments& arguments);
 Outcome add_rx_sa(Context& context, const SaArguments& arguments);
+Outcome set_rx_sa(Context& context, const SaArguments& arguments, bool in_use);
 Outcome delete_rx_sa(Context& context, const SaArguments& arguments); // no AN: the whole SC
 Outcome show_sas(Context& context, const std::string& channel);
+void print_sas(const JsonValue& channel);
 
+// channels.cpp
 struct NeighbourArguments {
     std::string attachment, address, mac, channel;
 };

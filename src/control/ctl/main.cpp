@@ -8,6 +8,8 @@
 #include <functional>
 #include <list>
 
+#include <sys/prctl.h>
+
 namespace isthmus::ctl {
 namespace {
 
@@ -91,6 +93,10 @@ void Program::add_show() {
     add(show, "interconnects", "interconnects and their channels", show_interconnects);
     add(show, "channels", "channels and why they are not usable", show_channels);
     add(show, "ports", "ports, their links and counters", show_ports);
+    auto& channel = texts.emplace_back();
+    add(show, "macsec", "SecYs, SCs and SAs with all counters of the MIB", [&](Context& context) {
+        return show_macsec(context, channel);
+    })->add_option("CHANNEL", channel, "absent: all of the edge");
 }
 
 void Program::add_attachment_group() {
@@ -227,19 +233,29 @@ void Program::add_sa_group() {
     auto* add_rx = add(sas, "add-rx", "install a receive SA, and its SC", with(add_rx_sa));
     auto* del_rx =
         add(sas, "del-rx", "remove a receive SA; without --an its SC", with(delete_rx_sa));
+    const auto use = [this](bool in_use) {
+        return [this, in_use](Context& context) { return set_rx_sa(context, sa, in_use); };
+    };
+    auto* enable_rx = add(sas, "enable-rx", "accept what a receive SA protects", use(true));
+    auto* disable_rx = add(sas, "disable-rx", "refuse it", use(false));
     auto* show = add(sas, "show", "all SAs",
                      [this](Context& context) { return show_sas(context, sa.channel); });
-    for (auto* one : {add_tx, encode, del_tx, add_rx, del_rx, show})
+    for (auto* one : {add_tx, encode, del_tx, add_rx, enable_rx, disable_rx, del_rx, show})
         one->add_option("CHANNEL", sa.channel)->required();
-    for (auto* one : {add_tx, encode, del_tx, add_rx, del_rx})
+    for (auto* one : {add_tx, encode, del_tx, add_rx, enable_rx, disable_rx, del_rx})
         one->add_option("--an", sa.an, "association number, 0..3")->required(one != del_rx);
-    for (auto* one : {add_tx, add_rx})
+    for (auto* one : {add_rx, enable_rx, disable_rx, del_rx})
+        one->add_option("--sci", sa.sci, "16 hexadecimal digits")->required();
+    for (auto* one : {add_tx, add_rx}) {
         one->add_option("--key-file", sa.key_file, "hexadecimal SAK; - for standard input")
             ->required();
-    for (auto* one : {add_rx, del_rx})
-        one->add_option("--sci", sa.sci, "16 hexadecimal digits")->required();
-    add_tx->add_option("--next-pn", sa.pn, "first packet number");
+        one->add_option("--salt", sa.salt, "24 hexadecimal digits, with XPN suites");
+        one->add_option("--ssci", sa.ssci, "short SCI, with XPN suites");
+    }
+    add_tx->add_option("--next-pn", sa.pn,
+                       "first packet number; absent: above all that this SAK has used");
     add_rx->add_option("--lowest-pn", sa.pn, "lowest packet number to accept");
+    add_rx->add_flag("--disabled", sa.disabled, "not in use before enable-rx");
 }
 
 void Program::add_neighbour_group() {
@@ -271,6 +287,8 @@ void Program::add_traffic_group() {
 }
 
 int run(int argc, char** argv) {
+    // Before a key file is read: no core file, and no debugger of another process of this user.
+    prctl(PR_SET_DUMPABLE, 0);
     Program program;
     try {
         program.app.parse(argc, argv);

@@ -71,19 +71,22 @@ void print_attachment_counters(const Context& context, const JsonValue& counters
 void print_channel_counters(const Context& context, const JsonValue& counters) {
     Table table({"EDGE", "CHANNEL", ">PROTECTED", ">VALID", ">LATE", ">NOT VALID", ">NOT USING SA",
                  ">NO TAG", ">BAD TAG", ">NO SCI", ">UNTAGGED IN", ">UNTAGGED OUT"});
-    const auto sum = [](const JsonValue& channel, std::string_view list, std::string_view name) {
+    const auto sum = [](const JsonValue& channel, std::string_view list,
+                        std::initializer_list<std::string_view> names) {
         uint64_t total = 0;
         for (const auto& item : elements(channel, list))
-            if (const JsonValue* value = item.find(name))
-                total += value->as<uint64_t>() ? *value->as<uint64_t>() : 0;
+            for (const auto name : names)
+                if (const JsonValue* value = item.find(name))
+                    total += value->as<uint64_t>() ? *value->as<uint64_t>() : 0;
         return std::to_string(total);
     };
     for (const auto& it : elements(counters, "channels"))
         if (chosen(context, it))
-            table.add({cell(it, "edge"), cell(it, "name"), sum(it, "tx_scs", "out_pkts_encrypted"),
-                       sum(it, "rx_scs", "in_pkts_ok"), sum(it, "rx_scs", "in_pkts_late"),
-                       sum(it, "rx_scs", "in_pkts_not_valid"),
-                       sum(it, "rx_scs", "in_pkts_not_using_sa"), cell(it, "in_pkts_no_tag"),
+            table.add({cell(it, "edge"), cell(it, "name"),
+                       sum(it, "tx_scs", {"out_pkts_protected", "out_pkts_encrypted"}),
+                       sum(it, "rx_scs", {"in_pkts_ok"}), sum(it, "rx_scs", {"in_pkts_late"}),
+                       sum(it, "rx_scs", {"in_pkts_not_valid"}),
+                       sum(it, "rx_scs", {"in_pkts_not_using_sa"}), cell(it, "in_pkts_no_tag"),
                        cell(it, "in_pkts_bad_tag"), cell(it, "in_pkts_no_sci"),
                        cell(it, "in_pkts_untagged"), cell(it, "out_pkts_untagged")});
     table.print("no channels");
@@ -110,6 +113,7 @@ Outcome show_status(Context& context) {
         print_line("generation", cell(status, "generation"));
         print_line("memory", cell(status, "memory"));
         print_line("macsec engine", cell(status, "macsec_engine"));
+        print_line("state", cell(status, "state"));
         print_line("worker cores", list_cell(status, "worker_cores"));
         print_line("packet buffers", cell(status, "packet_buffers") + ", " +
                                          cell(status, "packet_buffers_free") + " free");
@@ -191,9 +195,9 @@ Outcome show_channels(Context& context) {
                      "USABLE", "REASON"});
         for (const auto& it : elements(reply, "channels"))
             table.add({cell(it, "name"), cell(it, "interconnect"), cell(it, "port"),
-                       cell(it, "cipher_suite"), cell(it, "protect"), cell(it, "admin_state"),
-                       cell(it, "link_up") == "yes" ? "up" : "down", cell(it, "usable"),
-                       cell(it, "reason")});
+                       cell(it, "cipher_suite"), cell(it, "protect_frames"),
+                       cell(it, "admin_state"), cell(it, "link_up") == "yes" ? "up" : "down",
+                       cell(it, "usable"), cell(it, "reason")});
         table.print("no channels");
     });
 }

@@ -1,0 +1,118 @@
+// The keys of channels: operations, and what the control tick does for packet numbers.
+
+#include "control/control_plane_state.hpp"
+
+namespace isthmus::control {
+namespace {
+
+constexpr uint64_t kStoreFailurePauseNs = 10'000'000'000;
+
+using macsec::ValidateFrames;
+
+std::string edge_and_name(const Config& config, ChannelId channel) {
+    const ChannelConfig& it = config.channels[channel.value];
+    return config.edges[it.edge.value].name + "/" + it.name;
+}
+
+Error without_keys(const ChannelConfig& channel, const char* option) {
+    return {ErrorCode::conflict,
+            fmt::format("channel {} is configured with {}", channel.name, option)};
+}
+
+Result<void> check_transmits(const ChannelConfig& channel) {
+    if (!channel.protect_frames)
+        return without_keys(channel, "protect_frames = false: it sends in clear");
+    return {};
+}
+
+Result<void> check_receives(const ChannelConfig& channel) {
+    if (channel.validate_frames == ValidateFrames::null)
+        return without_keys(channel, "validate_frames = 'null': it accepts plaintext only");
+    return {};
+}
+
+} // namespace
+
+Result<void> ControlPlane::add_tx_sa(ChannelId channel, const TxSaSpec& spec) {
+    return state_->change_keys(channel, check_transmits,
+                               [&](ChannelSecy& secy) { return secy.add_tx_sa(spec); });
+}
+
+Result<void> ControlPlane::remove_tx_sa(ChannelId channel, uint8_t an) {
+    return state_->change_keys(channel, check_transmits,
+                               [&](ChannelSecy& secy) { return secy.remove_tx_sa(an); });
+}
+
+Result<void> ControlPlane::set_encoding_an(ChannelId channel, uint8_t an) {
+    return state_->change_keys(channel, check_transmits,
+                               [&](ChannelSecy& secy) { return secy.set_encoding_an(an); });
+}
+
+Result<void> ControlPlane::add_rx_sc(ChannelId channel, macsec::Sci sci) {
+    return state_->change_keys(channel, check_receives,
+                               [&](ChannelSecy& secy) { return secy.add_rx_sc(sci); });
+}
+
+Result<void> ControlPlane::remove_rx_sc(ChannelId channel, macsec::Sci sci) {
+    return state_->change_keys(channel, check_receives,
+                               [&](ChannelSecy& secy) { return secy.remove_rx_sc(sci); });
+}
+
+Result<void> ControlPlane::add_rx_sa(ChannelId channel, macsec::Sci sci, const RxSaSpec& spec) {
+    return state_->change_keys(channel, check_receives,
+                               [&](ChannelSecy& secy) { return secy.add_rx_sa(sci, spec); });
+}
+
+Result<void> ControlPlane::set_rx_sa_in_use(ChannelId channel, macsec::Sci sci, uint8_t an,
+                                            bool in_use) {
+    return state_->change_keys(channel, check_receives, [&](ChannelSecy& secy) {
+        return secy.set_rx_sa_in_use(sci, an, in_use);
+    });
+}
+
+Result<void> ControlPlane::remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an) {
+    return state_->change_keys(channel, check_receives,
+                               [&](ChannelSecy& secy) { return secy.remove_rx_sa(sci, an); });
+}
+
+void ControlPlane::release_keys() {
+    for (const auto& secy : state_->secys)
+        if (const auto released = secy->release_all(); !released)
+            state_->tell_store_failure(released.error(), monotonic_ns());
+}
+
+void ControlPlane::State::tell_store_failure(const Error& error, uint64_t now_ns) {
+    if (store_failure_told_ns != 0 && now_ns - store_failure_told_ns < kStoreFailurePauseNs)
+        return;
+    store_failure_told_ns = now_ns;
+    say(fmt::format("packet numbers cannot be recorded, SAs stop when those reserved are used: {}",
+                    error.message));
+}
+
+void ControlPlane::State::tell(ChannelId channel, const PnEvent& event) const {
+    const std::string where = edge_and_name(model.config, channel);
+    const uint64_t last = macsec::last_pn(model.config.channels[channel.value].cipher_suite);
+    if (event.kind == PnEvent::Kind::exhausted)
+        say(fmt::format("channel {}: transmit SA {} (SAK {}) is exhausted: nothing is sent with it "
+                        "any more",
+                        where, event.an, event.fingerprint));
+    else
+        say(fmt::format("channel {}: transmit SA {} (SAK {}) needs a successor: next packet number "
+                        "{} of {}",
+                        where, event.an, event.fingerprint, event.next_pn, last));
+}
+
+bool ControlPlane::State::tick_keys(uint64_t now_ns) {
+    bool changed = false;
+    for (std::size_t c = 0; c < secys.size(); ++c) {
+        ChannelSecy& secy = *secys[c];
+        if (const auto extended = secy.extend_reservations(); !extended)
+            tell_store_failure(extended.error(), now_ns);
+        for (const PnEvent& event : secy.take_events())
+            tell(ChannelId(c), event);
+        changed = changed || secy.can_send() != can_send[c];
+    }
+    return changed;
+}
+
+} // namespace isthmus::control

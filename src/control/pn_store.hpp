@@ -1,0 +1,98 @@
+#pragma once
+// Remembers which packet numbers have been used with each SAK, over restarts and crashes: an SQLite
+// file of high-water marks, reserved ahead of use. SAKs are known by fingerprint only. Control
+// thread; a reservation waits for the disk.
+
+#include "isthmus/result.hpp"
+#include "macsec/secy.hpp"
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <tuple>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace isthmus::control {
+
+// Everything of a nonce but the packet number: within it a packet number may be used once (14.5,
+// 14.7 of 802.1AE).
+struct NonceSpace {
+    std::string fingerprint; // of the SAK
+    bool xpn = false;
+    uint64_t lane = 0; // the SCI; with XPN the first four octets of Salt XOR SSCI
+    // With XPN the last eight octets of the salt, which the packet number is XORed to. Part of what
+    // a space is, but not of its name: another one for the same lane is refused.
+    uint64_t salt_tail = 0;
+
+    [[nodiscard]] static NonceSpace of(std::string fingerprint, macsec::Sci sci,
+                                       const std::optional<macsec::XpnParameters>& xpn);
+    [[nodiscard]] std::string lane_text() const; // "sci:0200000000010001", "xpn:7a30c118"
+    // The name.
+    auto operator<=>(const NonceSpace& other) const {
+        return std::tie(fingerprint, xpn, lane) <=>
+               std::tie(other.fingerprint, other.xpn, other.lane);
+    }
+    bool operator==(const NonceSpace& other) const { return (*this <=> other) == 0; }
+};
+
+struct PnMark {
+    NonceSpace space;
+    uint64_t first_unused = 1;
+};
+
+class PnStore {
+  public:
+    // "none": nothing is kept beyond the life of the store. Refused: a file that another process
+    // uses, that is no file of this program, of a newer version, damaged, or can not be written.
+    [[nodiscard]] static Result<std::unique_ptr<PnStore>> open(const std::string& path);
+    PnStore(const PnStore&) = delete;
+    PnStore& operator=(const PnStore&) = delete;
+    ~PnStore();
+
+    // The first packet number of the space that is neither used nor reserved. A conflict if an SA
+    // holds the space now, or if the SAK was used in another manner, so that nonces could repeat.
+    [[nodiscard]] Result<uint64_t> first_unused(const NonceSpace& space);
+    // Holds the spaces and sets their marks, all or none; on the disk when it returns.
+    [[nodiscard]] Result<void> reserve(std::span<const PnMark> marks);
+    // Sets exact marks, which may be lower than what was reserved, and lets go of the spaces. If
+    // that fails, the reserved marks stay: packet numbers are lost, none is used twice.
+    [[nodiscard]] Result<void> release(std::span<const PnMark> marks);
+
+    // How many packet numbers to reserve at a time: minutes of traffic, for one write to the disk.
+    [[nodiscard]] uint64_t chunk(macsec::CipherSuite suite) const {
+        if (test_chunk_ != 0)
+            return test_chunk_;
+        return macsec::is_xpn(suite) ? uint64_t{1} << 32 : uint64_t{1} << 27;
+    }
+    void set_chunk_for_test(uint64_t chunk) { test_chunk_ = chunk; }
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+  private:
+    PnStore(std::string path, sqlite3* database);
+    [[nodiscard]] Result<void> prepare();
+    [[nodiscard]] Result<void> write(std::span<const PnMark> marks);
+    [[nodiscard]] Error failure(const char* what) const;
+
+    struct Finalize {
+        void operator()(sqlite3_stmt* statement) const;
+    };
+    using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+    struct Close {
+        void operator()(sqlite3* database) const;
+    };
+
+    std::string path_;
+    std::unique_ptr<sqlite3, Close> database_;
+    Statement find_, set_;
+    std::set<NonceSpace> held_;
+    uint64_t test_chunk_ = 0; // 0: by suite
+};
+
+} // namespace isthmus::control

@@ -1,0 +1,289 @@
+"""The contestants of scripts/bench-peers: how each is started, and what it counts.
+
+All of them read net_pcap0 (a capture from memory, for ever) and send to net_null1 (frees), with the
+worker on one core and everything else on the other one.
+"""
+
+import json
+import os
+import secrets
+import socket
+
+import bench_peers_feed as feed
+from bench_peers_process import MEMORY_MB, Program, ProgramError
+from isthmus_client import ApiError, Client, segment
+
+_EDGE = "/v1/edges/bench"
+_TX_DEVICE = "net_null1,no-rx=1"
+_AAD_OCTETS = 28  # what MACsec authenticates in front of the text: two addresses and a SecTAG
+
+
+class Telemetry:
+    """DPDK's telemetry socket: one request and one reply per datagram."""
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.settimeout(5)
+        try:
+            self._socket.connect(path)
+            self._max_reply = json.loads(self._socket.recv(1024))["max_output_len"]
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def ask(self, command):
+        self._socket.send(command.encode())
+        return json.loads(self._socket.recv(self._max_reply))[command.split(",", maxsplit=1)[0]]
+
+    def close(self):
+        self._socket.close()
+
+
+class Peer(Program):
+    """One of DPDK's own programs. The examples want a transmit queue for every lcore, of which
+    net_pcap has one: they run with one lcore, and DPDK keeps its other threads off that core."""
+
+    def __init__(self, setup, size, program, arguments, vdevs=(), lcores="0@{worker}"):
+        super().__init__(setup)
+        self._telemetry = None
+        self._size = size
+        lcores = lcores.format(main=setup.main_core, worker=setup.worker_core)
+        self._command = [program, *self._eal(vdevs, lcores), "--", *arguments]
+
+    def _eal(self, vdevs, lcores):
+        memory = ["--in-memory"] if self.setup.huge else ["--no-huge", "--no-shconf"]
+        arguments = ["--lcores", lcores, *memory, "-m", str(MEMORY_MB), "--iova-mode=va"]
+        arguments += ["--no-pci", "--file-prefix=bench"]
+        for vdev in (self.setup.rx_device(self._size), _TX_DEVICE, *vdevs):
+            arguments += ["--vdev", vdev]
+        return arguments
+
+    def __enter__(self):
+        try:
+            env = {"RUNTIME_DIRECTORY": self.folder}
+            if not self.setup.avx512:
+                env["LD_PRELOAD"] = os.path.join(self.setup.peers, "ipsec_mb_avx2.so")
+            self.start(self._command, env)
+            path = os.path.join(self.folder, "dpdk", "bench", "dpdk_telemetry.v2")
+            self._telemetry = self.wait_for("telemetry", lambda: Telemetry(path))
+            self.wait_for("packets", lambda: self.counters()[1])
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def counters(self):
+        stats = [self._telemetry.ask(f"/ethdev/stats,{port}") or {} for port in (0, 1)]
+        return stats[0].get("ipackets", 0), stats[1].get("opackets", 0)
+
+    def __exit__(self, *_):
+        if self._telemetry is not None:
+            self._telemetry.close()
+        super().__exit__()
+
+
+def _write(setup, name, text):
+    path = os.path.join(setup.folder, name)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    return path
+
+
+def testpmd(setup, size):
+    return Peer(
+        setup,
+        size,
+        "dpdk-testpmd",
+        ["--forward-mode=io", "--no-flush-rx", "--nb-cores=1", "--total-num-mbufs=16384"],
+        lcores="0@{main},1@{worker}",
+    )
+
+
+def l3fwd(setup, size):
+    ipv4 = "".join(f"R{prefix} 1\n" for prefix in feed.ROUTES)
+    # It reads its routes from files only if there is one of each kind.
+    ipv6 = "R2001:200::/64 1\n"
+    return Peer(
+        setup,
+        size,
+        os.path.join(setup.peers, "l3fwd"),
+        ["-p", "0x3", "-P", "--lookup=lpm", "--parse-ptype", "--config=(0,0,0),(1,0,0)"]
+        + [f"--rule_ipv4={_write(setup, 'l3fwd.v4', ipv4)}"]
+        + [f"--rule_ipv6={_write(setup, 'l3fwd.v6', ipv6)}"],
+    )
+
+
+def _colons(count):
+    return ":".join(f"{octet:02x}" for octet in secrets.token_bytes(count))
+
+
+def l2fwd_crypto(setup, size):
+    """Encrypts what follows the IPv4 header, with as much AAD as a SecTAG makes."""
+    return Peer(
+        setup,
+        size,
+        os.path.join(setup.peers, "l2fwd-crypto"),
+        ["-p", "0x3", "-q", "2", "-T", "0", "--cdev_type", "SW", "--chain", "AEAD"]
+        + ["--aead_algo", "aes-gcm", "--aead_op", "ENCRYPT", "--aead_key", _colons(16)]
+        + ["--aead_iv", _colons(12), "--aad", _colons(_AAD_OCTETS), "--digest_size", "16"],
+        vdevs=("crypto_aesni_gcm0", "crypto_aesni_gcm1"),  # one for each port
+    )
+
+
+def ipsec_secgw(setup, size):
+    """Port 1 is the unprotected side, so that what comes in at port 0 is outbound. It wants an
+    inbound SA too, which has nothing to do."""
+    algorithm = f"aead_algo aes-128-gcm aead_key {_colons(20)} mode ipv4-tunnel"
+    configuration = f"""
+sp ipv4 out esp protect 5 pri 1 dst 198.18.0.0/15 sport 0:65535 dport 0:65535
+sp ipv4 in esp protect 105 pri 1 dst 10.255.0.0/24 sport 0:65535 dport 0:65535
+sa out 5 {algorithm} src 172.16.1.5 dst 172.16.2.5
+sa in 105 {algorithm} src 172.16.2.5 dst 172.16.1.5
+rt ipv4 dst 172.16.2.0/24 port 1
+neigh port 1 {feed.PEER_MAC}
+"""
+    return Peer(
+        setup,
+        size,
+        os.path.join(setup.peers, "ipsec-secgw"),
+        ["-p", "0x3", "-P", "-u", "0x2", "--config=(0,0,0),(1,0,0)"]
+        + ["-f", _write(setup, "secgw.cfg", configuration)],
+        vdevs=("crypto_aesni_gcm0",),
+    )
+
+
+class Isthmusd(Program):
+    """An edge with one attachment and one channel; only the egress direction has packets."""
+
+    def __init__(self, setup, size, macsec):
+        super().__init__(setup)
+        self._size = size
+        self._macsec = macsec
+        self._client = None
+        self.about = {}
+
+    def _configuration(self):
+        channel = (
+            'cipher_suite = "GCM-AES-128"'
+            if self._macsec
+            else 'protect_frames = false\nvalidate_frames = "null"'
+        )
+        return f"""
+socket = "{self.folder}/isthmusd.sock"
+state = "none"
+main_core = {self.setup.main_core}
+worker_cores = [{self.setup.worker_core}]
+poll = "busy"
+memory_mb = {MEMORY_MB}
+packet_buffers = 16384
+allow_plaintext = {"false" if self._macsec else "true"}
+
+[macsec]
+engine = "{self.setup.engine}"
+
+[[edge]]
+name = "bench"
+
+[[interconnect]]
+name = "far"
+
+# The feed starts with the port, which therefore stays down until all else is configured.
+[[port]]
+name = "vpc"
+device = "{self.setup.rx_device(self._size)}"
+mac = "{feed.VPC_MAC}"
+admin_state = "down"
+
+[[port]]
+name = "ch1"
+device = "{_TX_DEVICE}"
+mac = "{feed.CHANNEL_MAC}"
+
+[[channel]]
+name = "ch1"
+port = "ch1"
+{channel}
+"""
+
+    def __enter__(self):
+        try:
+            path = os.path.join(self.folder, "bench.toml")
+            with open(path, "w", encoding="ascii") as file:
+                file.write(self._configuration())
+            self.start([self.setup.isthmusd, "--config", path])
+            self._client = Client(os.path.join(self.folder, "isthmusd.sock"))
+            status = self.wait_for("API", lambda: self._client.get("/v1/status"))
+            self.about = {
+                "version": status["version"],
+                "memory": status["memory"],
+                "macsec_engine": status["macsec_engine"],
+            }
+            self._configure()
+            self.wait_for("packets", lambda: self.counters()[1])
+        except BaseException as error:
+            log = self.log() if self._process else ""
+            self.__exit__(None, None, None)
+            if isinstance(error, ApiError):
+                raise ProgramError(f"{error}\n{log}") from error
+            raise
+        return self
+
+    def _configure(self):
+        call = self._client.call
+        call(
+            "POST",
+            f"{_EDGE}/attachments",
+            {
+                "name": "customer",
+                "port": "vpc",
+                "addresses": ["10.255.0.1/24"],
+                # The highest rate there is: the meter works, and nothing is over the limit.
+                "limits": {"egress": {"rate_bps": 400_000_000_000, "burst_us": 1_000_000}},
+                "features": {
+                    "ch1": {
+                        "vlan": 1025,
+                        "addresses": ["169.254.11.1/30"],
+                        "peer_ipv4": "169.254.11.2",
+                    }
+                },
+                "routes": [{"prefix": prefix, "via": "channels"} for prefix in feed.ROUTES],
+            },
+        )
+        peer = f"{_EDGE}/attachments/customer/neighbours/{segment('169.254.11.2')}"
+        call("PUT", peer, {"mac": feed.PEER_MAC, "channel": "ch1"})
+        if self._macsec:
+            call("POST", f"{_EDGE}/channels/ch1/tx-sas", {"an": 0, "sak": secrets.token_hex(16)})
+        call("PATCH", f"{_EDGE}/ports/vpc", {"admin_state": "up"})
+
+    def counters(self):
+        """Of the ports; with MACsec only what was encrypted counts as sent."""
+        counters = self._client.get("/v1/counters")
+        ports = {port["name"]: port for port in counters["ports"]}
+        received, sent = ports["vpc"]["rx_packets"], ports["ch1"]["tx_packets"]
+        if self._macsec:
+            sent = sum(sc["out_pkts_encrypted"] for sc in counters["channels"][0]["tx_scs"])
+        return received, sent
+
+    def __exit__(self, *_):
+        if self._client is not None:
+            self._client.close()
+        super().__exit__()
+
+
+def isthmusd(setup, size):
+    return Isthmusd(setup, size, macsec=False)
+
+
+def isthmusd_macsec(setup, size):
+    return Isthmusd(setup, size, macsec=True)
+
+
+# In the order of the table: name, and how to make one that runs.
+CONTESTANTS = {
+    "testpmd": testpmd,
+    "l3fwd": l3fwd,
+    "isthmusd": isthmusd,
+    "l2fwd-crypto": l2fwd_crypto,
+    "ipsec-secgw": ipsec_secgw,
+    "isthmusd-macsec": isthmusd_macsec,
+}

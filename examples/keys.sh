@@ -11,15 +11,20 @@ new_salt() { od -An -v -tx1 -N12 /dev/urandom | tr -d ' \n'; }
 # one edge. The receiver gets the key first, so that it refuses nothing of what the sender protects
 # with it. A key goes through pipes only: it is in no file and on no command line.
 one_way() {
-    local sender=$1 receiver=$2 channel=$3 shown sci sak xpn=()
+    local sender=$1 receiver=$2 channel=$3 shown sci sak salt="" ssci=0 xpn=()
     shown=$("$sender" --json channel show "$channel")
-    sci=$(jq -er '.tx_scs[0].sci' <<<"$shown")
     if [[ $(jq -er .cipher_suite <<<"$shown") == *XPN* ]]; then
-        xpn=(--salt "$(new_salt)" --ssci 1)
+        salt=$(new_salt)
     fi
     sak=$(new_sak)
-    printf %s "$sak" |
-        "$receiver" sa add-rx "$channel" --sci "$sci" --an 0 --key-file - "${xpn[@]}"
+    # The sender has an SC for each of its workers; their SSCIs count up from the first one's.
+    for sci in $(jq -er '.tx_scs[].sci' <<<"$shown"); do
+        ssci=$((ssci + 1))
+        [[ -z $salt ]] || xpn=(--salt "$salt" --ssci "$ssci")
+        printf %s "$sak" |
+            "$receiver" sa add-rx "$channel" --sci "$sci" --an 0 --key-file - "${xpn[@]}"
+    done
+    [[ -z $salt ]] || xpn=(--salt "$salt" --ssci 1)
     printf %s "$sak" | "$sender" sa add-tx "$channel" --an 0 --key-file - "${xpn[@]}"
 }
 

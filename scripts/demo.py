@@ -97,31 +97,42 @@ class Demo:
         for edge in EDGES:
             self.client.call("PATCH", self.channel_path(edge, channel), {"admin_state": state})
 
-    def install_sas(self, channel, an):
-        """A fresh SAK for each direction; the receiver gets it before the sender uses it."""
-        for sender, receiver in DIRECTIONS:
-            secure = {
-                "an": an,
-                "sak": secrets.token_hex(SAK_OCTETS),
-                "salt": secrets.token_hex(SALT_OCTETS),
-                "ssci": 1,  # the SAK is used in one direction only
-            }
-            rx, tx = self.channel_path(receiver, channel), self.channel_path(sender, channel)
-            sci = self.client.get(tx)["tx_scs"][0]["sci"]
-            if sci not in (sc["sci"] for sc in self.client.get(rx)["rx_scs"]):
+    def add_sa(self, sender, receiver, channel, an):
+        """A fresh SAK; the receiver gets it, for every SC of the sender, before that uses it."""
+        rx, tx = self.channel_path(receiver, channel), self.channel_path(sender, channel)
+        secure = {
+            "an": an,
+            "sak": secrets.token_hex(SAK_OCTETS),
+            "salt": secrets.token_hex(SALT_OCTETS),
+            "ssci": 1,  # the SAK is used in one direction only
+        }
+        known = [sc["sci"] for sc in self.client.get(rx)["rx_scs"]]
+        for number, sci in enumerate(self.sender_scis(sender, channel)):
+            if sci not in known:
                 self.client.call("POST", f"{rx}/rx-scs", {"sci": sci})
-            self.client.call("POST", f"{rx}/rx-scs/{sci}/sas", secure)
-            self.client.call("POST", f"{tx}/tx-sas", secure)
+            self.client.call("POST", f"{rx}/rx-scs/{sci}/sas", {**secure, "ssci": 1 + number})
+        self.client.call("POST", f"{tx}/tx-sas", secure)
+
+    def sender_scis(self, sender, channel):
+        """One for each worker of the sender."""
+        return [sc["sci"] for sc in self.client.get(self.channel_path(sender, channel))["tx_scs"]]
+
+    def move_to_sa(self, sender, receiver, channel, old, new):
+        rx, tx = self.channel_path(receiver, channel), self.channel_path(sender, channel)
+        self.client.call("PATCH", f"{tx}/tx-sas", {"encoding_an": new})
+        self.client.call("DELETE", f"{tx}/tx-sas/{old}")
+        time.sleep(0.01)  # what was sent before the change is still on its way
+        for sci in self.sender_scis(sender, channel):
+            self.client.call("DELETE", f"{rx}/rx-scs/{sci}/sas/{old}")
+
+    def install_sas(self, channel, an):
+        for sender, receiver in DIRECTIONS:
+            self.add_sa(sender, receiver, channel, an)
 
     def replace_sas(self, channel, old, new):
         self.install_sas(channel, new)
         for sender, receiver in DIRECTIONS:
-            rx, tx = self.channel_path(receiver, channel), self.channel_path(sender, channel)
-            sci = self.client.get(tx)["tx_scs"][0]["sci"]
-            self.client.call("PATCH", f"{tx}/tx-sas", {"encoding_an": new})
-            self.client.call("DELETE", f"{tx}/tx-sas/{old}")
-            time.sleep(0.01)  # what was sent before the change is still on its way
-            self.client.call("DELETE", f"{rx}/rx-scs/{sci}/sas/{old}")
+            self.move_to_sa(sender, receiver, channel, old, new)
 
     def offer(self, customer, bps):
         """Traffic in both directions: two thirds IPv4, one third IPv6; None stops it."""
@@ -391,6 +402,7 @@ def options():
     parser.add_argument("--limit-b", type=float, default=100, metavar="MBPS", help="default 100")
     parser.add_argument("--scale", type=float, default=1, help="multiplies both limits")
     parser.add_argument("--seconds", type=float, default=5, help="of the steady phase, default 5")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="default 1")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -410,13 +422,14 @@ def main():
     view = LiveView()
     program = os.path.join(arguments.build, "src", "control", "isthmusd")
     begin = time.monotonic()
-    with Daemon(program, os.path.join(ROOT, "examples", "demo.toml")) as daemon:
+    with Daemon(program, os.path.join(ROOT, "examples", "demo.toml"),
+                arguments.workers) as daemon:
         client = Client(daemon.socket_path)
         try:
             status = client.get("/v1/status")
             view.say(
                 f"isthmusd {status['version']}, MACsec engine {status['macsec_engine']}, "
-                f"worker on core {status['worker_cores'][0]}, {status['memory']}"
+                f"workers on cores {status['worker_cores']}, {status['memory']}"
             )
             demo = Demo(client, limits, view)
             demo.configure()

@@ -17,10 +17,13 @@ def _end_with_parent():
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _cores():
-    """(main, worker): cores that this process may use; one may have to do both."""
+def _cores(workers):
+    """(main, workers): cores that this process may use. The first one is a worker's as well only
+    if there are not enough others."""
     cores = sorted(os.sched_getaffinity(0))
-    return cores[0], cores[1] if len(cores) > 1 else cores[0]
+    if workers > len(cores):
+        raise DaemonError(f"{workers} workers need as many cores, this machine has {len(cores)}")
+    return cores[0], sorted((cores[1:] + cores[:1])[:workers])
 
 
 class DaemonError(Exception):
@@ -30,8 +33,9 @@ class DaemonError(Exception):
 class Daemon:
     """Runs isthmusd from examples/demo.toml with a socket and a state file of its own; a context manager."""
 
-    def __init__(self, program, template):
+    def __init__(self, program, template, workers=1):
         self._program = program
+        self._workers = workers
         self._template = template
         self._process = None
         self._folder = None
@@ -46,12 +50,12 @@ class Daemon:
         config = os.path.join(folder, "demo.toml")
         with open(self._template, encoding="utf-8") as file:
             text = file.read()
-        main, worker = _cores()
+        main, workers = _cores(self._workers)
         for name, value in (
             ("socket", f'"{self.socket_path}"'),
             ("state", f'"{folder}/state.db"'),
             ("main_core", main),
-            ("worker_cores", f"[{worker}]"),
+            ("worker_cores", workers),
         ):
             text, count = re.subn(rf"(?m)^{name} *=.*$", f"{name} = {value}", text)
             if count != 1:

@@ -6,7 +6,6 @@ Nothing may be lost, late, refused or in clear. Run it with scripts/rollover.
 
 import argparse
 import os
-import secrets
 import sys
 import time
 
@@ -18,10 +17,6 @@ from isthmus_client import ApiError, Client
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 ANS = 4
-
-# Frames that were sent before the change are still on their way to the peer when the reply comes:
-# the old receive SA is kept for a moment, as an operator would.
-RETIRE_SECONDS = 0.01
 
 
 class Rollover:
@@ -39,20 +34,9 @@ class Rollover:
     def roll(self, number):
         places = list(self.an)
         channel, sender, receiver = place = places[number % len(places)]
-        tx = self.demo.channel_path(sender, channel)
-        rx = self.demo.channel_path(receiver, channel)
-        state = self.client.get(tx)
-        sci = state["tx_scs"][0]["sci"]
         old, new = self.an[place], (self.an[place] + 1) % ANS
-        sa = {"an": new, "sak": secrets.token_hex(32 if state["cipher_suite"].endswith("256") else 16)}
-        if "XPN" in state["cipher_suite"]:
-            sa |= {"salt": secrets.token_hex(12), "ssci": 1}
-        self.client.call("POST", f"{rx}/rx-scs/{sci}/sas", sa)
-        self.client.call("POST", f"{tx}/tx-sas", sa)
-        self.client.call("PATCH", f"{tx}/tx-sas", {"encoding_an": new})
-        self.client.call("DELETE", f"{tx}/tx-sas/{old}")
-        time.sleep(RETIRE_SECONDS)
-        self.client.call("DELETE", f"{rx}/rx-scs/{sci}/sas/{old}")
+        self.demo.add_sa(sender, receiver, channel, new)
+        self.demo.move_to_sa(sender, receiver, channel, old, new)
         self.an[place] = new
 
     def settled(self):
@@ -61,8 +45,9 @@ class Rollover:
         for (channel, sender, receiver), an in self.an.items():
             tx = self.client.get(self.demo.channel_path(sender, channel))
             rx = self.client.get(self.demo.channel_path(receiver, channel))
-            ends = [sa["an"] for sa in tx["tx_sas"]], [sa["an"] for sa in rx["rx_scs"][0]["sas"]]
-            count += ends == ([an], [an])
+            ends = [sa["an"] for sa in tx["tx_sas"]]
+            ends += [sa["an"] for sc in rx["rx_scs"] for sa in sc["sas"]]
+            count += set(ends) == {an} and len(ends) == 1 + len(rx["rx_scs"])
         return count
 
 
@@ -106,11 +91,13 @@ def run(demo, count):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/rollover", description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000, help="SAs to replace, default 1000")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="default 1")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     view = LiveView()
     program = os.path.join(arguments.build, "src", "control", "isthmusd")
-    with Daemon(program, os.path.join(ROOT, "examples", "demo.toml")) as daemon:
+    with Daemon(program, os.path.join(ROOT, "examples", "demo.toml"),
+                arguments.workers) as daemon:
         client = Client(daemon.socket_path)
         demo = Demo(client, dict.fromkeys(CUSTOMERS, 1e9), view)
         try:

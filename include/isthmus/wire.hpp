@@ -36,6 +36,11 @@ inline constexpr uint8_t kProtoNoNext = 59;
 inline constexpr uint8_t kProtoDestOptions = 60;
 inline constexpr uint8_t kProtoSctp = 132;
 
+// Upper layers that begin with source and destination port.
+[[nodiscard]] constexpr bool has_ports(uint8_t protocol) {
+    return protocol == kProtoTcp || protocol == kProtoUdp || protocol == kProtoSctp;
+}
+
 struct Ethernet {
     MacAddr destination;
     MacAddr source;

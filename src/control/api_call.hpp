@@ -46,6 +46,7 @@ Reply get_status(Call& call);
 Reply get_edges(Call& call);
 Reply get_counters(Call& call);
 Reply get_drops(Call& call);
+Reply get_runtime(Call& call);
 Reply get_interconnects(Call& call);
 Reply get_neighbours(Call& call);
 

@@ -64,6 +64,30 @@ Reply get_drops(Call& call) {
     return HttpResponse{200, json.take()};
 }
 
+Reply get_runtime(Call& call) {
+    JsonWriter json;
+    json.begin_object().key("workers").begin_array();
+    for (const auto& worker : call.control.runtime()) {
+        json.begin_object()
+            .member("core", worker.core)
+            .member("polls", worker.polls)
+            .member("idle_polls", worker.idle_polls);
+        json.key("stages").begin_array();
+        for (const auto& stage : worker.stages)
+            json.begin_object()
+                .member("pipeline", stage.pipeline)
+                .member("stage", stage.stage)
+                .member("bursts", stage.bursts)
+                .member("packets", stage.packets)
+                .member("sampled_packets", stage.sampled_packets)
+                .member("sampled_cycles", stage.sampled_cycles)
+                .end_object();
+        json.end_array().end_object();
+    }
+    json.end_array().end_object();
+    return HttpResponse{200, json.take()};
+}
+
 Reply get_interconnects(Call& call) {
     const auto& all = call.config().interconnects;
     JsonWriter json;

@@ -52,6 +52,12 @@ void ChannelSecy::bind_receive(dataplane::ChannelState& state,
                 keep_alive.push_back(slot.sas[an].sa);
         }
         state.rx_scs.push_back(binding);
+        // A peer's transmit SCs, one per worker of its, are told apart by the port identifier;
+        // channels take turns, or SCs with the usual identifier 1 would all go to one worker.
+        const auto port_identifier = static_cast<uint16_t>(sci.value);
+        const std::size_t workers = tx_scs_.size();
+        state.rx_owners.push_back(
+            static_cast<uint16_t>((port_identifier + (workers - 1) + state.member) % workers));
     }
     state.rx.scs = state.rx_scs;
     state.rx.validate_frames = config_.validate_frames;

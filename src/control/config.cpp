@@ -123,6 +123,11 @@ Result<void> Builder::check_port(const PortTable& port, const Place& place) cons
                                    [&](const PortConfig& other) { return other.mac == port.mac; });
             !fresh)
             return fresh;
+    for (const uint16_t worker : port.rx_workers)
+        if (worker >= out_.worker_cores.size())
+            return wrong_value(place, "rx_workers", std::to_string(worker),
+                               "workers 0.." + std::to_string(out_.worker_cores.size() - 1) +
+                                   ", one for each of worker_cores");
     if (port.device == kGenerator || port.device.starts_with(kWire))
         return {};
     return check_new(out_.ports, place, "device", port.device,

@@ -33,6 +33,7 @@ struct PortConfig {
     uint16_t mtu = 1500;        // largest L3 packet, octets; for a channel's port: before MACsec
     bool enabled = true;        // admin_state at start; "down": not polled until the API says "up"
     uint32_t line = 0; // in the file, for errors found later (a device that fails to probe)
+    std::vector<uint16_t> rx_workers = {}; // by receive queue: who polls it; empty: automatic
 };
 
 struct InterconnectConfig {
@@ -83,9 +84,8 @@ struct Config {
     std::string socket_path = "/run/isthmus/isthmusd.sock";
     // What has to survive a restart: packet numbers that were used. "none": nothing does.
     std::string state_path = "/var/lib/isthmus/state.db";
-    std::vector<unsigned> worker_cores = {
-        1};                            // one poll-mode worker each; several are not supported yet
-    std::optional<unsigned> main_core; // default: not pinned
+    std::vector<unsigned> worker_cores = {1}; // one poll-mode worker each
+    std::optional<unsigned> main_core;        // default: not pinned
     PollMode poll = PollMode::busy;
     std::string macsec_engine = "auto";
     uint32_t memory_mb = 256;        // for DPDK, when there are no hugepages

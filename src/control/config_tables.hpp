@@ -17,6 +17,7 @@ namespace isthmus::control {
 inline constexpr int64_t kMaxPortMtu = 1900;
 inline constexpr int64_t kMinPortMtu = 1280; // RFC 8200, section 5
 inline constexpr unsigned kMaxCore = 1023;
+inline constexpr std::size_t kMaxWorkers = 64;
 inline constexpr std::size_t kMaxSocketPath = 107; // sun_path without its terminating zero
 inline constexpr std::string_view kWire = "wire:";
 inline constexpr std::string_view kGenerator = "generator";
@@ -75,9 +76,15 @@ inline bool read_socket(Config& out, const toml::node& node) {
 
 inline bool read_worker_cores(Config& out, const toml::node& node) {
     const auto* cores = node.as_array();
-    if (!cores || cores->size() != 1)
+    if (!cores || cores->empty() || cores->size() > kMaxWorkers)
         return false;
-    return read_core(out.worker_cores.emplace_back(), *cores->get(0));
+    for (const auto& core : *cores) {
+        unsigned number = 0;
+        if (!read_core(number, core) || std::ranges::count(out.worker_cores, number) != 0)
+            return false;
+        out.worker_cores.push_back(number);
+    }
+    return true;
 }
 
 inline bool read_poll(Config& out, const toml::node& node) {
@@ -109,6 +116,20 @@ inline bool read_device(PortTable& out, const toml::node& node) {
            is_name(std::string_view(out.device).substr(kWire.size()));
 }
 
+// Whether the workers exist is checked when all tables are read.
+inline bool read_rx_workers(PortTable& out, const toml::node& node) {
+    const auto* workers = node.as_array();
+    if (!workers || workers->empty() || workers->size() > kMaxWorkers)
+        return false;
+    for (const auto& worker : *workers) {
+        const auto* value = worker.as_integer();
+        if (!value || value->get() < 0 || value->get() >= static_cast<int64_t>(kMaxWorkers))
+            return false;
+        out.rx_workers.push_back(static_cast<uint16_t>(value->get()));
+    }
+    return true;
+}
+
 // Tables in it are read apart; here they only have to be known.
 inline bool read_tables(Config&, const toml::node& node) {
     return node.is_array_of_tables();
@@ -121,8 +142,7 @@ inline bool read_macsec_table(Config&, const toml::node& node) {
 inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
     {"socket", Need::optional, Special<Config>{"a path of 1..107 octets", read_socket}},
     {"worker_cores", Need::optional,
-     Special<Config>{"a list of one core, 0..1023", read_worker_cores}, 0, 0,
-     "several workers are not supported yet"},
+     Special<Config>{"a list of 1 to 64 different cores, 0..1023", read_worker_cores}},
     {"main_core", Need::optional,
      Special<Config>{"a core, 0..1023",
                      [](Config& out, const toml::node& node) {
@@ -163,6 +183,9 @@ inline constexpr auto kPortOptions = std::to_array<Option<PortTable>>({
     {"mtu", Need::optional, &PortTable::mtu, kMinPortMtu, kMaxPortMtu,
      "jumbo frames are not supported yet: a packet and its MACsec overhead must fit one buffer of "
      "2 KiB"},
+    {"rx_workers", Need::optional,
+     Special<PortTable>{"a list of workers, counted from 0, one for each receive queue",
+                        read_rx_workers}},
     {"admin_state", Need::optional, Special<PortTable>{"'up' or 'down'", read_admin_state}},
 });
 

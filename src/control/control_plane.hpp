@@ -125,6 +125,18 @@ struct EdgeAccounting {
     uint64_t device_rx_lost = 0, device_tx_lost = 0; // never seen by a worker, or lost after it
     [[nodiscard]] int64_t unaccounted() const;       // 0 when everything adds up
 };
+// What one stage of one worker has done. Cycles are of a sample of its bursts.
+struct StageRuntimeInfo {
+    std::string_view pipeline; // egress, ingress; rx and tx are of both
+    std::string_view stage;
+    uint64_t bursts = 0, packets = 0;
+    uint64_t sampled_packets = 0, sampled_cycles = 0;
+};
+struct WorkerRuntimeInfo {
+    unsigned core = 0;
+    uint64_t polls = 0, idle_polls = 0;
+    std::vector<StageRuntimeInfo> stages; // in the order in which a packet meets them
+};
 struct Status {
     std::string version;
     uint64_t uptime_ns = 0;
@@ -195,6 +207,7 @@ class ControlPlane {
     [[nodiscard]] PortInfo port_info(PortId port) const;
     [[nodiscard]] EdgeAccounting accounting(EdgeId edge) const;
     [[nodiscard]] Status status() const;
+    [[nodiscard]] std::vector<WorkerRuntimeInfo> runtime() const; // by worker
 
     // Ports whose device is "generator"; conflict for any other port.
     [[nodiscard]] Result<void> set_traffic(PortId port, const sim::TrafficSpec& spec);

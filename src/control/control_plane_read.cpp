@@ -1,6 +1,7 @@
 // What ControlPlane tells: counters summed over workers, states, accounting.
 
 #include "control/control_plane_state.hpp"
+#include "dataplane/stages.hpp"
 
 namespace isthmus::control {
 
@@ -108,6 +109,35 @@ EdgeAccounting ControlPlane::accounting(EdgeId edge) const {
         sum.device_tx_lost += losses.tx_errors;
     }
     return sum;
+}
+
+namespace {
+
+void add_stage(WorkerRuntimeInfo& worker, std::string_view pipeline, std::string_view stage,
+               const dataplane::StageRuntime& runtime) {
+    worker.stages.push_back({pipeline, stage, runtime.bursts.get(), runtime.packets.get(),
+                             runtime.sampled_packets.get(), runtime.sampled_cycles.get()});
+}
+
+} // namespace
+
+std::vector<WorkerRuntimeInfo> ControlPlane::runtime() const {
+    std::vector<WorkerRuntimeInfo> workers;
+    const State& s = *state_;
+    for (uint16_t w = 0; w < s.dataplane.worker_count(); ++w) {
+        const auto& runtime = s.dataplane.counters(WorkerId(w)).runtime;
+        WorkerRuntimeInfo& worker = workers.emplace_back();
+        worker.core = s.model.config.worker_cores[w];
+        worker.polls = runtime.polls.get();
+        worker.idle_polls = runtime.idle_polls.get();
+        add_stage(worker, "both", "rx", runtime.rx);
+        for (std::size_t i = 0; i < runtime.egress.size(); ++i)
+            add_stage(worker, "egress", dataplane::kEgressPipeline[i].name, runtime.egress[i]);
+        for (std::size_t i = 0; i < runtime.ingress.size(); ++i)
+            add_stage(worker, "ingress", dataplane::kIngressPipeline[i].name, runtime.ingress[i]);
+        add_stage(worker, "both", "tx", runtime.tx);
+    }
+    return workers;
 }
 
 Status ControlPlane::status() const {

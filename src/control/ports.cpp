@@ -54,10 +54,15 @@ class Opener {
         request.name = port.name;
         request.mac = port.mac;
         request.l2_payload = l2_payload(config_, PortId(index));
-        request.tx_queues = static_cast<uint16_t>(config_.worker_cores.size());
+        request.max_queues = static_cast<uint16_t>(config_.worker_cores.size());
+        request.rx_queues = static_cast<uint16_t>(port.rx_workers.size());
         request.pool = pool_;
         if (!port.device.starts_with(kWire))
             return dataplane::open_device(port.device, request);
+        // A simulated link has a queue for every worker, and all of them carry packets.
+        if (request.rx_queues != 0 && request.rx_queues != request.max_queues)
+            return invalid_value("rx_workers", std::to_string(request.rx_queues) + " queues",
+                                 std::to_string(request.max_queues) + " for a simulated link");
         const auto end = wire_end(port.device.substr(kWire.size()));
         if (!end)
             return end.error();
@@ -70,7 +75,7 @@ class Opener {
     Result<uint16_t> wire_end(const std::string& name) {
         if (const auto other = free_ends_.find(name); other != free_ends_.end())
             return other->second;
-        const auto ends = sim::make_wire(name);
+        const auto ends = sim::make_wire(name, static_cast<uint16_t>(config_.worker_cores.size()));
         if (!ends)
             return ends.error();
         free_ends_[name] = ends->second;

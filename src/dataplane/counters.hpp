@@ -31,7 +31,23 @@ struct alignas(kCacheLine) EdgeCounters {
     std::array<Counter, control::kPuntReasonCount> punted;
 };
 
+// What a stage has done, and what a sample of its bursts has cost.
+struct StageRuntime {
+    Counter bursts, packets;
+    Counter sampled_packets, sampled_cycles; // TSC cycles
+};
+inline constexpr std::size_t kEgressStages = 10;
+inline constexpr std::size_t kIngressStages = 9;
+
+struct alignas(kCacheLine) WorkerRuntime {
+    Counter polls, idle_polls; // rounds over all queues; those that found nothing
+    StageRuntime rx, tx;
+    std::array<StageRuntime, kEgressStages> egress;
+    std::array<StageRuntime, kIngressStages> ingress;
+};
+
 struct WorkerCounters {
+    WorkerRuntime runtime;
     std::vector<DirectionCounters> egress;   // by AttachmentId
     std::vector<DirectionCounters> ingress;  // by AttachmentId
     std::vector<PortCounters> ports;         // by PortId

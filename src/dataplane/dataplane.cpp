@@ -16,6 +16,8 @@
 #include <fmt/format.h>
 
 #include <deque>
+#include <map>
+#include <optional>
 #include <time.h>
 
 namespace isthmus::dataplane {
@@ -71,12 +73,44 @@ struct Dataplane::State {
     std::unique_ptr<rte_rcu_qsbr, QsbrDeleter> quiescence;
     alignas(kCacheLine) std::atomic<const ForwardingState*> published{nullptr};
     alignas(kCacheLine) std::atomic<bool> stop{false};
+    std::shared_ptr<const std::vector<PortQueues>> queues; // by PortId
+    std::unique_ptr<Exchange> exchange;
     std::vector<WorkerSlot> workers;
     std::unique_ptr<const ForwardingState> current;
     std::deque<Retired> retired;
 };
 
 namespace {
+
+// The place of a port's channel in its interconnect; nullopt for a VPC port.
+std::optional<uint16_t> channel_turn(const control::Config& config, PortId port) {
+    std::map<InterconnectId, uint16_t> members;
+    for (const control::ChannelConfig& channel : config.channels) {
+        const uint16_t turn = members[channel.interconnect]++;
+        if (channel.port == port)
+            return turn;
+    }
+    return std::nullopt;
+}
+
+// Channels of an interconnect take turns by their place in it, so that both edges count alike; VPC
+// ports among themselves.
+std::vector<PortQueues> deal_out_queues(const control::Config& config,
+                                        const std::vector<std::unique_ptr<Port>>& ports,
+                                        uint16_t workers) {
+    std::vector<PortQueues> plans;
+    uint16_t vpc_ports = 0;
+    for (std::size_t p = 0; p < ports.size(); ++p) {
+        QueueDemand demand;
+        demand.rx_queues = ports[p]->rx_queues();
+        demand.tx_queues = ports[p]->tx_queues();
+        demand.rx_workers = config.ports[p].rx_workers;
+        const auto turn = channel_turn(config, PortId(p));
+        demand.turn = turn ? *turn : vpc_ports++;
+        plans.push_back(plan_queues(demand, workers));
+    }
+    return plans;
+}
 
 int run_worker(void* argument) {
     auto* call = static_cast<std::function<void()>*>(argument);
@@ -114,6 +148,15 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(DataplaneSetup setup) {
     WorkerSetup common;
     for (const auto& port : state->ports)
         common.ports.push_back(port.get());
+    const auto queues = std::make_shared<const std::vector<PortQueues>>(
+        deal_out_queues(config, state->ports, static_cast<uint16_t>(count)));
+    state->queues = queues;
+    common.queues = queues;
+    auto exchange = Exchange::create(static_cast<uint16_t>(count));
+    if (!exchange)
+        return exchange.error();
+    state->exchange = std::move(*exchange);
+    common.exchange = state->exchange.get();
     common.aead = state->aead.get();
     common.buckets = &state->buckets;
     common.state = &state->published;
@@ -133,9 +176,10 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(DataplaneSetup setup) {
         own.id = WorkerId(w);
         own.punts = punts->get();
         own.injected = injected->get();
-        // Ports have one receive queue; they are dealt out to the workers in turn.
-        for (uint16_t p = w; p < state->ports.size(); p = static_cast<uint16_t>(p + count))
-            own.rx.push_back({PortId(p), 0});
+        for (std::size_t p = 0; p < state->ports.size(); ++p)
+            for (std::size_t queue = 0; queue < (*queues)[p].rx_worker.size(); ++queue)
+                if ((*queues)[p].rx_worker[queue] == w)
+                    own.rx.push_back({PortId(p), static_cast<uint16_t>(queue)});
         rte_rcu_qsbr_thread_register(state->quiescence.get(), w);
         rte_rcu_qsbr_thread_online(state->quiescence.get(), w);
         state->workers.push_back({std::move(*punts), std::move(*injected),
@@ -176,6 +220,10 @@ uint32_t Dataplane::poll_workers() {
     for (const auto& slot : state_->workers)
         handled += slot.worker->poll_once();
     return handled;
+}
+
+uint32_t Dataplane::poll_worker(WorkerId worker) {
+    return state_->workers[worker.value].worker->poll_once();
 }
 
 uint64_t Dataplane::publish(std::unique_ptr<const ForwardingState> next) {
@@ -237,9 +285,8 @@ bool Dataplane::inject(PortId port, std::span<const uint8_t> frame) {
     rte_mbuf* packet = rte_pktmbuf_alloc(state_->pool);
     if (packet == nullptr)
         return false;
-    // The worker that sends is the one that polls the port, so that a reply follows what it
-    // answers.
-    const auto& slot = state_->workers[port.value % state_->workers.size()];
+    // The worker that sends is one that polls the port, so that a reply follows what it answers.
+    const auto& slot = state_->workers[(*state_->queues)[port.value].rx_worker.front()];
     char* data = frame.size() <= UINT16_MAX
                      ? rte_pktmbuf_append(packet, static_cast<uint16_t>(frame.size()))
                      : nullptr;

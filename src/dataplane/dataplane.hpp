@@ -40,6 +40,7 @@ class Dataplane {
     void stop();
     [[nodiscard]] uint16_t worker_count() const;
     uint32_t poll_workers();
+    uint32_t poll_worker(WorkerId worker); // one round of one
 
     // Makes `state` what workers forward by. The old one is freed by reclaim() once no worker can
     // hold it. Returns a token for `seen`.

@@ -16,10 +16,19 @@ namespace {
 
 constexpr uint16_t kDescriptors = 1024;
 
+// What tells flows apart for a device with several receive queues.
+constexpr uint64_t kSpreadBy = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP;
+
+struct Queues {
+    uint16_t rx = 1;
+    uint16_t tx = 1;
+};
+
 class EthdevPort final : public Port {
   public:
-    EthdevPort(uint16_t ethdev, MacAddr mac, std::string driver, std::vector<int> xdp_sockets)
-        : ethdev_(ethdev), mac_(mac), driver_(std::move(driver)),
+    EthdevPort(uint16_t ethdev, Queues queues, MacAddr mac, std::string driver,
+               std::vector<int> xdp_sockets)
+        : ethdev_(ethdev), queues_(queues), mac_(mac), driver_(std::move(driver)),
           xdp_sockets_(std::move(xdp_sockets)) {}
     ~EthdevPort() override { EthdevPort::stop(); }
 
@@ -29,6 +38,8 @@ class EthdevPort final : public Port {
     uint16_t tx_burst(uint16_t queue, rte_mbuf** packets, uint16_t count) noexcept override {
         return rte_eth_tx_burst(ethdev_, queue, packets, count);
     }
+    uint16_t rx_queues() const override { return queues_.rx; }
+    uint16_t tx_queues() const override { return queues_.tx; }
     std::string_view driver() const override { return driver_; }
     MacAddr mac() const override { return mac_; }
     bool link_up() const override {
@@ -55,6 +66,7 @@ class EthdevPort final : public Port {
 
   private:
     uint16_t ethdev_;
+    Queues queues_;
     MacAddr mac_;
     std::string driver_;
     std::vector<int> xdp_sockets_; // the driver's; only asked for statistics
@@ -88,8 +100,26 @@ Result<void> check_interface_mtu(const std::string& device, const EthdevRequest&
         "port", request.name, std::to_string(request.l2_payload)};
 }
 
-Result<void> configure(uint16_t ethdev, const rte_eth_dev_info& info,
-                       const EthdevRequest& request) {
+Result<Queues> choose_queues(const rte_eth_dev_info& info, const EthdevRequest& request) {
+    if (request.rx_queues > info.max_rx_queues)
+        return Error{ErrorCode::invalid,
+                     fmt::format("port {}: rx_workers: {} receive queues are asked for, the device "
+                                 "has {}",
+                                 request.name, request.rx_queues, info.max_rx_queues),
+                     "rx_workers", std::to_string(request.rx_queues),
+                     std::to_string(info.max_rx_queues)};
+    // memif allows 255, but its peer may have one, which is only known once it connects; packets
+    // for the others would be lost.
+    const bool peer_decides = std::string_view(info.driver_name) == "net_memif";
+    const uint16_t most = peer_decides ? uint16_t{1} : request.max_queues;
+    if (request.rx_queues != 0)
+        return Queues{request.rx_queues, std::min({std::max(request.rx_queues, most),
+                                                   request.max_queues, info.max_tx_queues})};
+    return Queues{std::min(most, info.max_rx_queues), std::min(most, info.max_tx_queues)};
+}
+
+Result<Queues> configure(uint16_t ethdev, const rte_eth_dev_info& info,
+                         const EthdevRequest& request) {
     if (info.max_mtu != 0 && request.l2_payload > info.max_mtu)
         return Error{
             ErrorCode::invalid,
@@ -97,14 +127,18 @@ Result<void> configure(uint16_t ethdev, const rte_eth_dev_info& info,
                         "allows {}",
                         request.name, request.l2_payload, info.max_mtu),
             "mtu", std::to_string(request.l2_payload), std::to_string(info.max_mtu)};
-    if (request.tx_queues > info.max_tx_queues)
-        return Error{
-            ErrorCode::invalid,
-            fmt::format("port {}: {} workers need as many transmit queues, the device has {}",
-                        request.name, request.tx_queues, info.max_tx_queues)};
+    const auto queues = choose_queues(info, request);
+    if (!queues)
+        return queues.error();
     rte_eth_conf conf{};
     conf.rxmode.mtu = request.l2_payload;
-    if (int code = rte_eth_dev_configure(ethdev, 1, request.tx_queues, &conf); code != 0)
+    // Flows are spread by the device if it can; else every queue is a feed of its own.
+    const uint64_t spread_by = info.flow_type_rss_offloads & kSpreadBy;
+    if (queues->rx > 1 && spread_by != 0) {
+        conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf.rx_adv_conf.rss_conf.rss_hf = spread_by;
+    }
+    if (int code = rte_eth_dev_configure(ethdev, queues->rx, queues->tx, &conf); code != 0)
         return failed(request, "configuring the device", code);
     // AF_XDP asks for 2048, which bridges longer pauses of the worker.
     uint16_t rx_descriptors = std::max(kDescriptors, info.default_rxportconf.ring_size);
@@ -112,14 +146,16 @@ Result<void> configure(uint16_t ethdev, const rte_eth_dev_info& info,
     rte_eth_dev_adjust_nb_rx_tx_desc(ethdev, &rx_descriptors, &tx_descriptors);
     const int socket = rte_eth_dev_socket_id(ethdev);
     const auto on = static_cast<unsigned>(socket < 0 ? 0 : socket);
-    if (int code = rte_eth_rx_queue_setup(ethdev, 0, rx_descriptors, on, nullptr, request.pool);
-        code != 0)
-        return failed(request, "setting up the receive queue", code);
-    for (uint16_t queue = 0; queue < request.tx_queues; ++queue)
+    for (uint16_t queue = 0; queue < queues->rx; ++queue)
+        if (int code =
+                rte_eth_rx_queue_setup(ethdev, queue, rx_descriptors, on, nullptr, request.pool);
+            code != 0)
+            return failed(request, "setting up a receive queue", code);
+    for (uint16_t queue = 0; queue < queues->tx; ++queue)
         if (int code = rte_eth_tx_queue_setup(ethdev, queue, tx_descriptors, on, nullptr);
             code != 0)
             return failed(request, "setting up a transmit queue", code);
-    return {};
+    return queues;
 }
 
 // Devices that can not take a MAC keep theirs: the port then answers to the configured one in
@@ -154,8 +190,9 @@ Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev, const EthdevRequest& 
     if (int code = rte_eth_dev_info_get(ethdev, &info); code != 0)
         return failed(request, "asking for capabilities", code);
     const std::vector<int> before = xdp_sockets();
-    if (auto good = configure(ethdev, info, request); !good)
-        return good.error();
+    const auto queues = configure(ethdev, info, request);
+    if (!queues)
+        return queues.error();
     std::vector<int> sockets = xdp_sockets();
     std::erase_if(sockets,
                   [&](int fd) { return std::count(before.begin(), before.end(), fd) != 0; });
@@ -168,7 +205,7 @@ Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev, const EthdevRequest& 
     if (!mac)
         return mac.error();
     return std::unique_ptr<Port>(
-        std::make_unique<EthdevPort>(ethdev, *mac, info.driver_name, std::move(sockets)));
+        std::make_unique<EthdevPort>(ethdev, *queues, *mac, info.driver_name, std::move(sockets)));
 }
 
 Result<std::unique_ptr<Port>> open_device(const std::string& device, const EthdevRequest& request) {

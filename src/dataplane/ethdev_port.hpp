@@ -16,7 +16,8 @@ struct EthdevRequest {
     std::string name;           // of the port, for errors
     std::optional<MacAddr> mac; // set on the device, or used without telling it if it can not
     uint32_t l2_payload = 1500; // octets behind the Ethernet header that must fit: IP, VLAN, MACsec
-    uint16_t tx_queues = 1;     // one per worker
+    uint16_t max_queues = 1;    // in each direction: one per worker, fewer if the device has fewer
+    uint16_t rx_queues = 0;     // exactly so many to receive; 0: as many as max_queues allows
     rte_mempool* pool = nullptr;
 };
 

@@ -104,6 +104,7 @@ struct ChannelState {
     std::vector<macsec::TxBinding> tx; // by worker
     std::vector<macsec::RxScBinding> rx_scs;
     macsec::RxBinding rx;
+    std::vector<uint16_t> rx_owners; // by receive SC: the worker that validates its frames
     std::shared_ptr<const VlanTable> vlans;
 };
 

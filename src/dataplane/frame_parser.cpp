@@ -45,15 +45,10 @@ std::optional<Drop> check_ipv4_addresses(uint32_t source, uint32_t destination) 
     return std::nullopt;
 }
 
-bool has_ports(uint8_t protocol) noexcept {
-    return protocol == wire::kProtoTcp || protocol == wire::kProtoUdp ||
-           protocol == wire::kProtoSctp;
-}
-
 // Both port numbers if they are inside the packet; a packet that is too short for them is still a
 // legal IP packet.
 uint32_t read_ports(uint8_t protocol, const uint8_t* upper, uint32_t length) noexcept {
-    if (!has_ports(protocol) || length < 4)
+    if (!wire::has_ports(protocol) || length < 4)
         return 0;
     return wire::overlay<Be32>(upper)->host();
 }

@@ -2,6 +2,7 @@
 // What travels with a packet between a worker and the control thread, in the mbuf's private area.
 
 #include "control/host_stack.hpp"
+#include "dataplane/direction.hpp"
 
 #include <rte_mbuf.h>
 
@@ -16,9 +17,25 @@ struct PacketMeta {
     IpAddr next_hop;
     PortId port; // of a packet from the control thread: where to send it
 };
+// What a packet is counted as once it is sent: octets of its IP packet, for an attachment in a
+// direction. Without attachment it comes from the control thread.
+struct TxAccount {
+    AttachmentId attachment;
+    uint16_t ip_length = 0;
+    Direction direction = Direction::egress;
+};
+// Of a packet that another worker sends.
+struct TxMeta {
+    PortId port;
+    TxAccount account;
+};
 inline constexpr uint16_t kMetaSize = 64;
+static_assert(sizeof(TxMeta) <= kMetaSize);
 static_assert(sizeof(PacketMeta) <= kMetaSize && kMetaSize % RTE_MBUF_PRIV_ALIGN == 0);
 
+[[nodiscard]] inline TxMeta* tx_meta_of(rte_mbuf* packet) {
+    return static_cast<TxMeta*>(rte_mbuf_to_priv(packet));
+}
 [[nodiscard]] inline PacketMeta* meta_of(rte_mbuf* packet) {
     return static_cast<PacketMeta*>(rte_mbuf_to_priv(packet));
 }

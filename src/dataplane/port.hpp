@@ -34,6 +34,10 @@ class Port {
     [[nodiscard]] virtual uint16_t tx_burst(uint16_t queue, rte_mbuf** packets,
                                             uint16_t count) noexcept = 0;
 
+    // How many queues the port has; one worker polls, or sends by, each. Fixed once it is open.
+    [[nodiscard]] virtual uint16_t rx_queues() const = 0;
+    [[nodiscard]] virtual uint16_t tx_queues() const = 0;
+
     // Control thread.
     [[nodiscard]] virtual std::string_view driver() const = 0;
     [[nodiscard]] virtual MacAddr mac() const = 0;

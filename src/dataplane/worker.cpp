@@ -1,6 +1,6 @@
 #include "dataplane/worker.hpp"
 
-#include "dataplane/packet_meta.hpp"
+#include "dataplane/spread.hpp"
 #include "isthmus/wire.hpp"
 
 #include <rte_cycles.h>
@@ -28,6 +28,9 @@ constexpr long kMaxSleepNs = 100'000;
 
 constexpr uint16_t kInjectedBurst = 32;
 
+// One burst in so many has its stages timed.
+constexpr uint32_t kSampleEvery = 16;
+
 // Sent through the uncontrolled port of the channel's SecY.
 bool passes_in_clear(const ForwardingState& state, const PortState& port,
                      const uint8_t* frame) noexcept {
@@ -45,6 +48,7 @@ Worker::Worker(WorkerSetup setup) : setup_(std::move(setup)) {
     credits_.egress.resize(setup_.max_attachments);  // start-up only
     credits_.ingress.resize(setup_.max_attachments); // start-up only
     tx_.resize(setup_.ports.size());                 // start-up only
+    handoffs_.resize(setup_.exchange->workers());    // start-up only
     touched_.reserve(setup_.ports.size());           // start-up only
 }
 
@@ -53,9 +57,17 @@ uint32_t Worker::poll_once() noexcept {
     if (const ForwardingState* state = setup_.state->load(std::memory_order_acquire)) {
         for (const RxQueue& queue : setup_.rx)
             handled += receive(*state, queue, rte_rdtsc());
+        for (uint16_t from = 0; from < setup_.exchange->workers(); ++from) {
+            if (from == setup_.id.value)
+                continue;
+            handled += forward_handed(*state, from, rte_rdtsc());
+            handled += send_handed(*state, from);
+        }
         handled += send_injected(*state, rte_rdtsc());
     }
     rte_rcu_qsbr_quiescent(setup_.quiescence, setup_.id.value);
+    counters_.runtime.polls.add(1);
+    counters_.runtime.idle_polls.add(handled == 0);
     return handled;
 }
 
@@ -87,6 +99,8 @@ uint16_t Worker::receive(const ForwardingState& state, const RxQueue& queue,
         setup_.ports[queue.port.value]->rx_burst(queue.queue, burst_.packet.data(), kBurstMax);
     if (count == 0)
         return 0;
+    sampled_ = ++bursts_ % kSampleEvery == 0;
+    count_stage(counters_.runtime.rx, count, now_tsc);
     uint64_t bytes = 0;
     for (uint16_t i = 0; i < count; ++i)
         bytes += burst_.packet[i]->pkt_len;
@@ -94,9 +108,71 @@ uint16_t Worker::receive(const ForwardingState& state, const RxQueue& queue,
     counters_.ports[queue.port.value].rx_bytes.add(bytes);
     counters_.edges[port.edge.value].rx.add(count);
 
+    const bool alone = setup_.exchange->workers() == 1;
+    const bool whole = alone || (!port.channel.valid() && !queues_of(queue.port.value).spread);
+    forward(state, queue.port, whole ? count : spread(state, queue.port, count), now_tsc);
+    return count;
+}
+
+// Hands packets of the burst over to the workers that forward them; returns how many stay.
+uint16_t Worker::spread(const ForwardingState& state, PortId id, uint16_t count) noexcept {
+    const PortState& port = state.ports[id.value];
+    uint16_t kept = 0;
+    for (uint16_t i = 0; i < count; ++i) {
+        rte_mbuf* packet = burst_.packet[i];
+        const uint16_t to =
+            worker_for(state, port, rte_pktmbuf_mtod(packet, const uint8_t*),
+                       rte_pktmbuf_data_len(packet), setup_.exchange->workers(), setup_.id.value);
+        if (to == setup_.id.value) {
+            burst_.packet[kept++] = packet;
+            continue;
+        }
+        packet->port = id.value;
+        handoffs_[to].packet[handoffs_[to].count++] = packet;
+    }
+    for (uint16_t to = 0; to < setup_.exchange->workers(); ++to) {
+        Handoff& handoff = handoffs_[to];
+        if (handoff.count == 0)
+            continue;
+        const uint16_t given = setup_.exchange->give(Exchange::Purpose::forward, setup_.id.value,
+                                                     to, handoff.packet.data(), handoff.count);
+        if (given < handoff.count) {
+            const auto lost = static_cast<uint16_t>(handoff.count - given);
+            counters_.edges[port.edge.value]
+                .drops[static_cast<std::size_t>(Drop::handoff_full)]
+                .add(lost);
+            rte_pktmbuf_free_bulk(handoff.packet.data() + given, lost);
+        }
+        handoff.count = 0;
+    }
+    return kept;
+}
+
+// What another worker has received; consecutive packets of one port are a burst.
+uint16_t Worker::forward_handed(const ForwardingState& state, uint16_t from,
+                                uint64_t now_tsc) noexcept {
+    PerPacket<rte_mbuf*> packets;
+    const uint16_t count = setup_.exchange->take(Exchange::Purpose::forward, from, setup_.id.value,
+                                                 packets.data(), kBurstMax);
+    sampled_ = count != 0 && ++bursts_ % kSampleEvery == 0;
+    for (uint16_t begin = 0; begin < count;) {
+        const PortId id(packets[begin]->port);
+        uint16_t run = 0;
+        while (begin < count && packets[begin]->port == id.value)
+            burst_.packet[run++] = packets[begin++];
+        forward(state, id, run, now_tsc);
+    }
+    return count;
+}
+
+void Worker::forward(const ForwardingState& state, PortId id, uint16_t count,
+                     uint64_t now_tsc) noexcept {
+    if (count == 0)
+        return;
+    const PortState& port = state.ports[id.value];
     burst_.start(count);
-    StageContext context{state,           port,     *setup_.aead, counters_,
-                         *setup_.buckets, credits_, now_tsc,      setup_.id.value};
+    StageContext context{state,    port,    *setup_.aead,    counters_, *setup_.buckets,
+                         credits_, now_tsc, setup_.id.value, sampled_};
     if (port.channel.valid()) {
         run_ingress(context, burst_);
         finish<Direction::ingress>(context);
@@ -104,7 +180,6 @@ uint16_t Worker::receive(const ForwardingState& state, const RxQueue& queue,
         run_egress(context, burst_);
         finish<Direction::egress>(context);
     }
-    return count;
 }
 
 // Every packet of the burst ends here: sent, punted, or counted under its reason and freed.
@@ -120,11 +195,10 @@ template <Direction D> void Worker::finish(const StageContext& context) noexcept
 }
 
 template <Direction D> void Worker::forward_live(const StageContext&) noexcept {
-    auto& accounts = D == Direction::egress ? counters_.egress : counters_.ingress;
     for (uint16_t k = 0; k < burst_.live_count; ++k) {
         const uint8_t i = burst_.live[k];
-        enqueue(burst_.out_port[i], burst_.packet[i], &accounts[burst_.attachment[i]],
-                burst_.ip_length[i]);
+        enqueue(burst_.out_port[i], burst_.packet[i],
+                {AttachmentId(burst_.attachment[i]), burst_.ip_length[i], D});
     }
 }
 
@@ -214,7 +288,7 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
             protect_frames(context, burst_);
         }
         if (burst_.live_count != 0) {
-            enqueue(id.value, packets[n], nullptr, 0);
+            enqueue(id.value, packets[n], {});
             flush(state);
         }
         if (burst_.verdict[0] != kInPipeline)
@@ -226,30 +300,34 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
     return static_cast<uint16_t>(count);
 }
 
-void Worker::enqueue(uint16_t port, rte_mbuf* packet, DirectionCounters* account,
-                     uint16_t ip_length) noexcept {
+void Worker::enqueue(uint16_t port, rte_mbuf* packet, const TxAccount& account) noexcept {
     TxBatch& batch = tx_[port];
     if (batch.count == 0)
         touched_.push_back(port); // reserved for all ports: does not allocate
     batch.packet[batch.count] = packet;
     batch.account[batch.count] = account;
-    batch.ip_length[batch.count] = ip_length;
     ++batch.count;
 }
 
 void Worker::flush(const ForwardingState& state) noexcept {
-    for (const uint16_t port : touched_)
-        flush_port(state, port);
+    for (const uint16_t port : touched_) {
+        const TxQueue& out = queues_of(port).tx[setup_.id.value];
+        if (out.owner == setup_.id.value)
+            transmit(state, port, tx_[port], out.queue);
+        else
+            pass_on(state, port, tx_[port], out.owner);
+        tx_[port].count = 0;
+    }
     touched_.clear();
 }
 
-void Worker::flush_port(const ForwardingState& state, uint16_t port) noexcept {
-    TxBatch& batch = tx_[port];
+void Worker::transmit(const ForwardingState& state, uint16_t port, TxBatch& batch,
+                      uint16_t queue) noexcept {
+    const uint64_t start_tsc = sampled_ ? rte_rdtsc() : 0;
     uint64_t lengths = 0;
     PerPacket<uint16_t> frame_length; // the port may free a packet as soon as it has it
     for (uint16_t n = 0; n < batch.count; ++n)
         frame_length[n] = static_cast<uint16_t>(batch.packet[n]->pkt_len);
-    const uint16_t queue = setup_.id.value;
     uint16_t sent = setup_.ports[port]->tx_burst(queue, batch.packet.data(), batch.count);
     if (sent < batch.count) // the device may have finished older packets meanwhile
         sent = static_cast<uint16_t>(
@@ -257,20 +335,65 @@ void Worker::flush_port(const ForwardingState& state, uint16_t port) noexcept {
                                                 static_cast<uint16_t>(batch.count - sent)));
     for (uint16_t n = 0; n < sent; ++n) {
         lengths += frame_length[n];
-        if (DirectionCounters* account = batch.account[n]) {
-            account->tx_packets.add(1);
-            account->tx_bytes.add(batch.ip_length[n]);
-        }
+        count_sent(batch.account[n]);
     }
-    EdgeCounters& edge = counters_.edges[state.ports[port].edge.value];
-    edge.tx.add(sent);
+    counters_.edges[state.ports[port].edge.value].tx.add(sent);
     counters_.ports[port].tx_packets.add(sent);
     counters_.ports[port].tx_bytes.add(lengths);
-    if (sent < batch.count) {
-        edge.drops[static_cast<std::size_t>(Drop::tx_full)].add(batch.count - sent);
-        rte_pktmbuf_free_bulk(batch.packet.data() + sent, batch.count - sent);
+    drop_unsent(state, port, batch, sent);
+    count_stage(counters_.runtime.tx, batch.count, start_tsc);
+}
+
+// `start_tsc` counts only in a sampled burst.
+void Worker::count_stage(StageRuntime& stage, uint16_t packets, uint64_t start_tsc) noexcept {
+    stage.bursts.add(1);
+    stage.packets.add(packets);
+    if (!sampled_)
+        return;
+    stage.sampled_packets.add(packets);
+    stage.sampled_cycles.add(rte_rdtsc() - start_tsc);
+}
+
+void Worker::count_sent(const TxAccount& account) noexcept {
+    if (!account.attachment.valid())
+        return;
+    auto& accounts = account.direction == Direction::egress ? counters_.egress : counters_.ingress;
+    accounts[account.attachment.value].tx_packets.add(1);
+    accounts[account.attachment.value].tx_bytes.add(account.ip_length);
+}
+
+void Worker::drop_unsent(const ForwardingState& state, uint16_t port, const TxBatch& batch,
+                         uint16_t sent) noexcept {
+    if (sent == batch.count)
+        return;
+    const auto left = static_cast<uint16_t>(batch.count - sent);
+    EdgeCounters& edge = counters_.edges[state.ports[port].edge.value];
+    edge.drops[static_cast<std::size_t>(Drop::tx_full)].add(left);
+    PerPacket<rte_mbuf*> packets;
+    std::copy_n(batch.packet.begin() + sent, left, packets.begin());
+    rte_pktmbuf_free_bulk(packets.data(), left);
+}
+
+// The port has no transmit queue of this worker: the one that has one sends, and counts.
+void Worker::pass_on(const ForwardingState& state, uint16_t port, TxBatch& batch,
+                     uint16_t to) noexcept {
+    for (uint16_t n = 0; n < batch.count; ++n)
+        *tx_meta_of(batch.packet[n]) = {PortId(port), batch.account[n]};
+    const uint16_t given = setup_.exchange->give(Exchange::Purpose::send, setup_.id.value, to,
+                                                 batch.packet.data(), batch.count);
+    drop_unsent(state, port, batch, given);
+}
+
+uint16_t Worker::send_handed(const ForwardingState& state, uint16_t from) noexcept {
+    PerPacket<rte_mbuf*> packets;
+    const uint16_t count = setup_.exchange->take(Exchange::Purpose::send, from, setup_.id.value,
+                                                 packets.data(), kBurstMax);
+    for (uint16_t n = 0; n < count; ++n) {
+        const TxMeta meta = *tx_meta_of(packets[n]);
+        enqueue(meta.port.value, packets[n], meta.account);
     }
-    batch.count = 0;
+    flush(state);
+    return count;
 }
 
 void Worker::discard(rte_mbuf* packet) noexcept {

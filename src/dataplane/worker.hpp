@@ -6,8 +6,11 @@
 #include "control/config.hpp"
 #include "dataplane/burst.hpp"
 #include "dataplane/counters.hpp"
+#include "dataplane/exchange.hpp"
 #include "dataplane/forwarding_state.hpp"
+#include "dataplane/packet_meta.hpp"
 #include "dataplane/port.hpp"
+#include "dataplane/queue_plan.hpp"
 #include "dataplane/stages.hpp"
 
 #include <atomic>
@@ -19,7 +22,7 @@ struct rte_rcu_qsbr;
 
 namespace isthmus::dataplane {
 
-// A receive queue that this worker polls. Its transmit queue on every port has the worker's number.
+// A receive queue that this worker polls.
 struct RxQueue {
     PortId port;
     uint16_t queue = 0;
@@ -28,7 +31,9 @@ struct RxQueue {
 struct WorkerSetup {
     WorkerId id;
     std::vector<RxQueue> rx;
-    std::vector<Port*> ports; // by PortId
+    std::vector<Port*> ports;                              // by PortId
+    std::shared_ptr<const std::vector<PortQueues>> queues; // by PortId
+    Exchange* exchange = nullptr;
     const macsec::Aead* aead = nullptr;
     MeterBuckets* buckets = nullptr;
     const std::atomic<const ForwardingState*>* state = nullptr;
@@ -57,11 +62,20 @@ class Worker {
     struct TxBatch {
         uint16_t count = 0;
         PerPacket<rte_mbuf*> packet;
-        PerPacket<DirectionCounters*> account; // null: from the control thread
-        PerPacket<uint16_t> ip_length;
+        PerPacket<TxAccount> account;
+    };
+    // Packets for one other worker.
+    struct Handoff {
+        uint16_t count = 0;
+        PerPacket<rte_mbuf*> packet;
     };
 
     uint16_t receive(const ForwardingState& state, const RxQueue& queue, uint64_t now_tsc) noexcept;
+    uint16_t spread(const ForwardingState& state, PortId id, uint16_t count) noexcept;
+    void forward(const ForwardingState& state, PortId id, uint16_t count,
+                 uint64_t now_tsc) noexcept;
+    uint16_t forward_handed(const ForwardingState& state, uint16_t from, uint64_t now_tsc) noexcept;
+    uint16_t send_handed(const ForwardingState& state, uint16_t from) noexcept;
     uint16_t send_injected(const ForwardingState& state, uint64_t now_tsc) noexcept;
     template <Direction D> void finish(const StageContext& context) noexcept;
     template <Direction D> void forward_live(const StageContext& context) noexcept;
@@ -71,20 +85,32 @@ class Worker {
                    Notice notice) noexcept;
     [[nodiscard]] bool hand_over(rte_mbuf* packet) noexcept;
     [[nodiscard]] bool notice_allowed(uint64_t now_tsc) noexcept;
-    void enqueue(uint16_t port, rte_mbuf* packet, DirectionCounters* account,
-                 uint16_t ip_length) noexcept;
+    void enqueue(uint16_t port, rte_mbuf* packet, const TxAccount& account) noexcept;
     void flush(const ForwardingState& state) noexcept;
-    void flush_port(const ForwardingState& state, uint16_t port) noexcept;
+    void transmit(const ForwardingState& state, uint16_t port, TxBatch& batch,
+                  uint16_t queue) noexcept;
+    void pass_on(const ForwardingState& state, uint16_t port, TxBatch& batch, uint16_t to) noexcept;
+    void count_stage(StageRuntime& stage, uint16_t packets, uint64_t start_tsc) noexcept;
+    void count_sent(const TxAccount& account) noexcept;
+    void drop_unsent(const ForwardingState& state, uint16_t port, const TxBatch& batch,
+                     uint16_t sent) noexcept;
     void discard(rte_mbuf* packet) noexcept;
+
+    [[nodiscard]] const PortQueues& queues_of(uint16_t port) const noexcept {
+        return (*setup_.queues)[port];
+    }
 
     WorkerSetup setup_;
     WorkerCounters counters_;
     MeterCredits credits_;
     Burst burst_;
     std::vector<TxBatch> tx_;        // by PortId
+    std::vector<Handoff> handoffs_;  // by worker
     std::vector<uint16_t> touched_;  // ports with packets in tx_
     PerPacket<rte_mbuf*> discarded_; // freed in bulk
     uint16_t discarded_count_ = 0;
+    uint32_t bursts_ = 0;
+    bool sampled_ = false;
     uint64_t notice_earned_tsc_ = 0; // see notice_allowed
 };
 

@@ -134,6 +134,17 @@ struct RxBinding {
     Be16 ether_type = wire::kEtherTypeMacsec;
 };
 
+// Which receive SC a valid tag is for, scs.size() if none. Without SCI in the frame or in its
+// source address it is that of the one peer of a point-to-point CA (10.6.1).
+[[nodiscard]] inline std::size_t find_sc(const RxBinding& rx, const SecTag& tag) noexcept {
+    if (!tag.sci_known)
+        return rx.scs.size() == 1 ? 0 : rx.scs.size();
+    std::size_t index = 0;
+    while (index < rx.scs.size() && rx.scs[index].sci != tag.sci)
+        ++index;
+    return index;
+}
+
 enum class ProtectVerdict : uint8_t { ok, no_tx_sa, pn_exhausted, too_long };
 
 // In: `frame` points at DA; kSecTagLength octets before it, and kIcvLength + kAeadSlack after

@@ -73,16 +73,6 @@ class Tally {
     uint64_t packets_ = 0, decrypted_ = 0, validated_ = 0;
 };
 
-// 10.6.1: without SCI in the frame or in its source address, the one peer of a point-to-point CA.
-const RxScBinding* find_sc(const RxBinding& rx, const SecTag& tag) noexcept {
-    if (!tag.sci_known)
-        return rx.scs.size() == 1 ? rx.scs.data() : nullptr;
-    for (const RxScBinding& sc : rx.scs)
-        if (sc.sci == tag.sci)
-            return &sc;
-    return nullptr;
-}
-
 // 10.6.2 and 10.6.4: the same test before and after the cipher.
 bool is_late(const RxBinding& rx, const ReplayState& replay, uint64_t pn) noexcept {
     return rx.replay_protect && (replay.is_low(pn) || replay.is_duplicate(pn));
@@ -200,16 +190,17 @@ ValidateVerdict gather(ValidateFrame& frame, Batch& batch) noexcept {
         return ValidateVerdict::not_controlled;
 
     const bool must_be_valid = changed || rx.validate_frames == ValidateFrames::strict;
-    const RxScBinding* sc = find_sc(rx, tag);
-    if (sc == nullptr)
+    const std::size_t index = find_sc(rx, tag);
+    if (index == rx.scs.size())
         return no_sc(frame, tag, must_be_valid);
-    RxSa* sa = sc->sa[tag.an];
-    if (sa == nullptr || !sc->sa_in_use[tag.an])
-        return no_sa(frame, *sc, tag, must_be_valid);
+    const RxScBinding& sc = rx.scs[index];
+    RxSa* sa = sc.sa[tag.an];
+    if (sa == nullptr || !sc.sa_in_use[tag.an])
+        return no_sa(frame, sc, tag, must_be_valid);
 
     Candidate& candidate = batch.candidates[batch.candidate_count];
     candidate.frame = &frame;
-    const ValidateVerdict verdict = select_sa(rx, *sc, *sa, tag, candidate);
+    const ValidateVerdict verdict = select_sa(rx, sc, *sa, tag, candidate);
     if (verdict != ValidateVerdict::ok)
         return verdict;
     candidate.encrypted = encrypted;

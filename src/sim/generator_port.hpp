@@ -41,6 +41,8 @@ class GeneratorPort final : public dataplane::Port {
     [[nodiscard]] uint16_t tx_burst(uint16_t queue, rte_mbuf** packets,
                                     uint16_t count) noexcept override;
 
+    [[nodiscard]] uint16_t rx_queues() const override { return 1; }
+    [[nodiscard]] uint16_t tx_queues() const override { return 1; }
     [[nodiscard]] std::string_view driver() const override { return "generator"; }
     [[nodiscard]] MacAddr mac() const override { return host_.edge_mac; }
     [[nodiscard]] bool link_up() const override { return true; }

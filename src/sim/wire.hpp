@@ -9,8 +9,10 @@
 
 namespace isthmus::sim {
 
-// The DPDK port ids of the two ends. One queue each way, one worker per end. `name` is for errors
-// only. Control thread, after EAL start. The ports live until EAL ends.
-[[nodiscard]] Result<std::pair<uint16_t, uint16_t>> make_wire(const std::string& name);
+// The DPDK port ids of the two ends. What goes into a transmit queue comes out of the receive queue
+// of the same number; one worker per queue and end. `name` is for errors only. Control thread,
+// after EAL start. The ports live until EAL ends.
+[[nodiscard]] Result<std::pair<uint16_t, uint16_t>> make_wire(const std::string& name,
+                                                              uint16_t queues = 1);
 
 } // namespace isthmus::sim

@@ -65,6 +65,17 @@ class Reading(ApiTest):
         self.assertEqual(len(counters["channels"]), 8)
         self.assertEqual(len(counters["ports"]), 12)
 
+    def test_runtime(self):
+        workers = self.ok("GET", "/runtime")["workers"]
+        self.assertEqual(len(workers), 1)
+        stages = [(stage["pipeline"], stage["stage"]) for stage in workers[0]["stages"]]
+        self.assertEqual((stages[0], stages[-1]), (("both", "rx"), ("both", "tx")))
+        self.assertIn(("egress", "protect"), stages)
+        self.assertIn(("ingress", "validate"), stages)
+        self.assertGreater(workers[0]["polls"], 0)
+        for stage in workers[0]["stages"]:
+            self.assertLessEqual(stage["sampled_packets"], stage["packets"])
+
     def test_drops(self):
         drops = self.ok("GET", "/drops")["drops"]
         reasons = {drop["reason"]: drop for drop in drops}

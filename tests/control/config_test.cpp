@@ -100,11 +100,14 @@ struct BadLine {
 
 TEST(Config, RefusesTopLevelValues) {
     const BadLine rows[] = {
-        {"worker_cores = [1, 2]",
-         "f.toml:1: worker_cores: [ 1, 2 ] is not allowed, expected a list of one core, 0..1023 "
-         "(several workers are not supported yet)"},
-        {"worker_cores = 1", "f.toml:1: worker_cores: 1 is not allowed, expected a list of one "
-                             "core, 0..1023 (several workers are not supported yet)"},
+        {"worker_cores = [1, 1]",
+         "f.toml:1: worker_cores: [ 1, 1 ] is not allowed, expected a list of 1 to 64 different "
+         "cores, 0..1023"},
+        {"worker_cores = []",
+         "f.toml:1: worker_cores: [] is not allowed, expected a list of 1 to 64 different cores, "
+         "0..1023"},
+        {"worker_cores = 1", "f.toml:1: worker_cores: 1 is not allowed, expected a list of 1 to 64 "
+                             "different cores, 0..1023"},
         {"main_core = -1", "f.toml:1: main_core: -1 is not allowed, expected a core, 0..1023"},
         {"poll = \"lazy\"", "f.toml:1: poll: lazy is not allowed, expected 'busy' or 'adaptive'"},
         {"memory_mb = 63",
@@ -134,7 +137,12 @@ TEST(Config, RefusesBadTables) {
     const BadLine rows[] = {
         {"[[port]]\nname = \"x\"\ndevice = \"d\"\nmtuu = 3",
          "unknown key 'mtuu' in [[port]], expected one of name, edge, device, mac, mtu, "
-         "admin_state"},
+         "rx_workers, admin_state"},
+        {"[[port]]\nname = \"x\"\ndevice = \"d\"\nrx_workers = []",
+         "rx_workers: [] is not allowed, expected a list of workers, counted from 0, one for each "
+         "receive queue"},
+        {"[[port]]\nname = \"x\"\ndevice = \"d\"\nrx_workers = [1]",
+         "rx_workers: 1 is not allowed, expected workers 0..0, one for each of worker_cores"},
         {"[[port]]\nname = \"x\"\ndevice = \"d\"\nmtu = 9000",
          "mtu: 9000 is not allowed, expected an integer in 1280..1900 (jumbo frames are not "
          "supported yet: a packet and its MACsec overhead must fit one buffer of 2 KiB)"},

@@ -24,7 +24,9 @@ rte_mempool* pool = nullptr;
 
 control::Config make_config(const TestbedOptions& options) {
     control::Config config;
-    config.worker_cores = {0};
+    config.worker_cores.clear();
+    for (unsigned worker = 0; worker < options.workers; ++worker)
+        config.worker_cores.push_back(worker);
     config.max_attachments = 8;
     config.allow_plaintext = true;
     config.edges = {{"edge", "edge"}};
@@ -101,8 +103,8 @@ Bytes edge_sak() {
 Bytes peer_sak() {
     return Bytes(32, 0x9e);
 }
-macsec::Sci peer_sci() {
-    return macsec::Sci::from(kPeerMac, 1);
+macsec::Sci peer_sci(uint16_t worker) {
+    return macsec::Sci::from(kPeerMac, static_cast<uint16_t>(worker + 1));
 }
 
 void start_test_eal(const char* program) {
@@ -145,6 +147,7 @@ Testbed::Testbed(TestbedOptions options)
       aead_(must(macsec::make_aead("openssl"))) {
     const control::Config config = make_config(options);
     channel_ = config.channels[0];
+    workers_ = options.workers;
     dataplane::DataplaneSetup setup;
     setup.config = &config;
     setup.ports = make_ports(config);
@@ -176,8 +179,13 @@ void Testbed::install(const TestbedOptions& options) {
         if (channel_.validate_frames == macsec::ValidateFrames::null)
             continue;
         const Bytes sak = fitting(peer_sak());
-        must(control_->add_rx_sc(channel, peer_sci()));
-        must(control_->add_rx_sa(channel, peer_sci(), {0, sak, 1, peer_xpn(), true}));
+        for (uint16_t worker = 0; worker < workers_; ++worker) {
+            auto parameters = peer_xpn();
+            if (parameters)
+                parameters->ssci += 10 * worker;
+            must(control_->add_rx_sc(channel, peer_sci(worker)));
+            must(control_->add_rx_sa(channel, peer_sci(worker), {0, sak, 1, parameters, true}));
+        }
     }
 }
 
@@ -217,20 +225,28 @@ void Testbed::make_peer() {
     peer_format_.confidentiality_offset = channel_.confidentiality_offset;
     peer_format_.vlan_in_clear = channel_.vlan_in_clear;
     peer_format_.ether_type = channel_.ether_type;
-    peer_tx_sc_.sci = peer_sci();
     const Bytes sent_with = fitting(peer_sak()), received_with = fitting(edge_sak());
     const uint64_t last = macsec::last_pn(channel_.cipher_suite);
-    for (uint8_t an = 0; an < macsec::kAssociationNumbers; ++an)
-        peer_tx_sa_[an] = must(macsec::make_tx_sa(
-            *aead_, sa_spec(an, sent_with, peer_sci(), peer_xpn()),
-            std::make_shared<PacketNumbers>(PacketNumbers::Owner::per_worker, 1, last)));
-    for (uint32_t c = 0; c < 2; ++c) {
-        auto parameters = edge_xpn();
+    for (uint16_t worker = 0; worker < workers_; ++worker) {
+        auto parameters = peer_xpn();
         if (parameters)
-            parameters->ssci += 100 * c;
-        peer_rx_sc_[c].sci = macsec::Sci::from(c == 0 ? kCh0Mac : kCh1Mac, 1);
-        peer_rx_sa_[c] = must(macsec::make_rx_sa(
-            *aead_, sa_spec(0, received_with, peer_rx_sc_[c].sci, parameters), 1));
+            parameters->ssci += 10 * worker;
+        PeerSender& sender = peer_tx_[worker];
+        sender.sc.sci = peer_sci(worker);
+        for (uint8_t an = 0; an < macsec::kAssociationNumbers; ++an)
+            sender.sa[an] = must(macsec::make_tx_sa(
+                *aead_, sa_spec(an, sent_with, sender.sc.sci, parameters),
+                std::make_shared<PacketNumbers>(PacketNumbers::Owner::per_worker, 1, last)));
+        for (uint32_t c = 0; c < 2; ++c) {
+            auto edge_parameters = edge_xpn();
+            if (edge_parameters)
+                edge_parameters->ssci += 100 * c + worker;
+            PeerReceiver& receiver = peer_rx_[c][worker];
+            receiver.sc.sci =
+                macsec::Sci::from(c == 0 ? kCh0Mac : kCh1Mac, static_cast<uint16_t>(worker + 1));
+            receiver.sa = must(macsec::make_rx_sa(
+                *aead_, sa_spec(0, received_with, receiver.sc.sci, edge_parameters), 1));
+        }
     }
 }
 
@@ -249,6 +265,11 @@ void Testbed::send_raw(PortId port, rte_mbuf* packet) {
 }
 
 void Testbed::send(PortId port, const Bytes& frame) {
+    send_later(port, frame);
+    run_workers();
+}
+
+void Testbed::send_later(PortId port, const Bytes& frame) {
     rte_mbuf* packet = rte_pktmbuf_alloc(pool);
     char* data = packet == nullptr
                      ? nullptr
@@ -257,7 +278,6 @@ void Testbed::send(PortId port, const Bytes& frame) {
         throw std::runtime_error("no packet buffer, or the frame does not fit into one");
     std::copy(frame.begin(), frame.end(), data);
     send_raw(port, packet);
-    run_workers();
 }
 
 void Testbed::run_workers() {
@@ -285,13 +305,13 @@ std::vector<Bytes> Testbed::received(PortId port) {
     return frames;
 }
 
-Bytes Testbed::protect(const Bytes& plain, uint8_t an) {
+Bytes Testbed::protect(const Bytes& plain, uint8_t an, uint16_t worker) {
     Bytes room(macsec::kSecTagLength);
     room += plain;
     room.resize(room.size() + macsec::kIcvLength + macsec::kAeadSlack);
     macsec::TxBinding binding;
-    binding.sc = &peer_tx_sc_;
-    binding.sa = peer_tx_sa_[an].get();
+    binding.sc = &peer_tx_[worker].sc;
+    binding.sa = peer_tx_[worker].sa[an].get();
     binding.format = peer_format_;
     macsec::ProtectFrame frame{room.data() + macsec::kSecTagLength,
                                static_cast<uint32_t>(plain.size()),
@@ -312,13 +332,15 @@ std::optional<Bytes> Testbed::open(const Bytes& frame) {
             continue;
         Bytes copy = frame;
         copy.resize(copy.size() + macsec::kAeadSlack);
-        macsec::RxScBinding sc;
-        sc.sci = peer_rx_sc_[c].sci;
-        sc.sc = &peer_rx_sc_[c];
-        sc.sa[0] = peer_rx_sa_[c].get();
-        sc.sa_in_use[0] = true;
+        std::array<macsec::RxScBinding, kMostWorkers> scs;
+        for (uint16_t worker = 0; worker < workers_; ++worker) {
+            scs[worker].sci = peer_rx_[c][worker].sc.sci;
+            scs[worker].sc = &peer_rx_[c][worker].sc;
+            scs[worker].sa[0] = peer_rx_[c][worker].sa.get();
+            scs[worker].sa_in_use[0] = true;
+        }
         macsec::RxBinding binding;
-        binding.scs = {&sc, 1};
+        binding.scs = std::span(scs).first(workers_);
         binding.xpn = macsec::is_xpn(channel_.cipher_suite);
         binding.confidentiality_offset = channel_.confidentiality_offset;
         binding.vlan_in_clear = channel_.vlan_in_clear;

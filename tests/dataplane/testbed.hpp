@@ -36,6 +36,8 @@ inline const MacAddr kPeerMac{{2, 0xbb, 0, 0, 0, 1}};
 inline constexpr uint16_t kFeatureVlan = 1100;
 inline constexpr uint16_t kOtherVlan = 100;
 
+inline constexpr uint16_t kMostWorkers = 4;
+
 // EAL and the packet pool, once per process.
 void start_test_eal(const char* program);
 rte_mempool* test_pool();
@@ -45,6 +47,7 @@ struct TestbedOptions {
     bool keys = true;
     uint16_t mtu = 1500;
     uint16_t feature_mtu = 1500;
+    uint16_t workers = 1; // at most kMostWorkers, at either edge; ports have one queue
     // Of both channels, after GCM-AES-256 has been set; the peer follows.
     std::function<void(control::ChannelConfig&)> configure = [](control::ChannelConfig&) {};
     std::unique_ptr<control::PnStore> packet_numbers = nullptr; // null: nothing is remembered
@@ -59,6 +62,8 @@ class Testbed {
     // thread's part (ARP, ICMP, neighbours) runs only in settle().
     void send(PortId port, const Bytes& frame);
     void send_raw(PortId port, rte_mbuf* packet);
+    // The same without running a worker.
+    void send_later(PortId port, const Bytes& frame);
     void run_workers();
     // Workers and control until nothing happens any more.
     void settle();
@@ -66,7 +71,8 @@ class Testbed {
     std::vector<Bytes> received(PortId port);
 
     // The far edge's SecY: protects a plain frame as the peer would, opens what the edge sent.
-    Bytes protect(const Bytes& plain, uint8_t an = 0);
+    // `worker`: of the peer, by its transmit SC.
+    Bytes protect(const Bytes& plain, uint8_t an = 0, uint16_t worker = 0);
     std::optional<Bytes> open(const Bytes& frame);
     // The peer's format of tags, for tests that have it deviate.
     macsec::TagFormat& peer_format() { return peer_format_; }
@@ -113,16 +119,23 @@ class Testbed {
     control::ChannelConfig channel_;
     std::unique_ptr<macsec::Aead> aead_;
     macsec::TagFormat peer_format_;
-    macsec::TxSc peer_tx_sc_;
-    std::array<std::unique_ptr<macsec::TxSa>, macsec::kAssociationNumbers> peer_tx_sa_;
-    macsec::RxSc peer_rx_sc_[2];
-    std::unique_ptr<macsec::RxSa> peer_rx_sa_[2];
+    struct PeerSender {
+        macsec::TxSc sc;
+        std::array<std::unique_ptr<macsec::TxSa>, macsec::kAssociationNumbers> sa;
+    };
+    struct PeerReceiver {
+        macsec::RxSc sc;
+        std::unique_ptr<macsec::RxSa> sa;
+    };
+    uint16_t workers_ = 1;
+    PeerSender peer_tx_[kMostWorkers];
+    PeerReceiver peer_rx_[2][kMostWorkers]; // by channel and worker of the edge
     macsec::SecyCounters peer_secy_;
 };
 
 // The SAKs of both directions; 32 octets each.
 Bytes edge_sak();
 Bytes peer_sak();
-macsec::Sci peer_sci();
+macsec::Sci peer_sci(uint16_t worker = 0);
 
 } // namespace isthmus::test

@@ -18,6 +18,7 @@ Outcome show_status(Context& context);
 Outcome show_edges(Context& context);
 Outcome show_counters(Context& context);
 Outcome show_drops(Context& context, bool nonzero);
+Outcome show_runtime(Context& context);
 Outcome show_neighbours(Context& context);
 Outcome show_interconnects(Context& context);
 Outcome show_channels(Context& context);

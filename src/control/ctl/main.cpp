@@ -89,6 +89,7 @@ void Program::add_show() {
     auto* drops = add(show, "drops", "dropped packets by reason",
                       [this](Context& context) { return show_drops(context, nonzero_drops); });
     drops->add_flag("--nonzero", nonzero_drops, "only reasons that packets met");
+    add(show, "runtime", "what each stage of each worker does and costs", show_runtime);
     add(show, "neighbours", "MAC addresses of next hops", show_neighbours);
     add(show, "interconnects", "interconnects and their channels", show_interconnects);
     add(show, "channels", "channels and why they are not usable", show_channels);

@@ -7,6 +7,20 @@
 namespace isthmus::ctl {
 namespace {
 
+// One member by another, with one decimal; "-" if there is nothing to divide by.
+std::string ratio(const JsonValue& item, std::string_view dividend, std::string_view divisor) {
+    const auto number = [&](std::string_view name) {
+        const JsonValue* found = item.find(name);
+        const auto* value = found ? found->as<uint64_t>() : nullptr;
+        return value ? static_cast<double>(*value) : 0.0;
+    };
+    if (number(divisor) == 0)
+        return "-";
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f", number(dividend) / number(divisor));
+    return text;
+}
+
 void print_line(const char* name, const std::string& value) {
     std::printf("%-20s %s\n", name, value.c_str());
 }
@@ -167,6 +181,19 @@ Outcome show_drops(Context& context, bool nonzero) {
             }
         }
         table.print("no packets dropped");
+    });
+}
+
+Outcome show_runtime(Context& context) {
+    return context.show(std::string("/v1/runtime"), [](const JsonValue& reply) {
+        Table table({"CORE", "PIPELINE", "STAGE", ">BURSTS", ">PACKETS", ">PACKETS/BURST",
+                     ">CYCLES/PACKET"});
+        for (const auto& worker : elements(reply, "workers"))
+            for (const auto& it : elements(worker, "stages"))
+                table.add({cell(worker, "core"), cell(it, "pipeline"), cell(it, "stage"),
+                           cell(it, "bursts"), cell(it, "packets"), ratio(it, "packets", "bursts"),
+                           ratio(it, "sampled_cycles", "sampled_packets")});
+        table.print("no workers");
     });
 }
 

@@ -4,8 +4,8 @@
 // to place, such as the token buffer of the JSON library's lexer. The control thread frees so
 // little, and workers nothing at all, that the time does not matter.
 //
-// The other forms of new and delete, but those for over-aligned types, are defined by the standard
-// library in terms of these two.
+// All forms are here but those for over-aligned types, which hold no secrets: the standard library
+// defines the others in terms of the first two, but a sanitizer does not.
 
 #include <cstdlib>
 #include <cstring>
@@ -23,6 +23,22 @@ void* operator new(std::size_t size) {
     }
 }
 
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    try {
+        return operator new(size);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
+void* operator new[](std::size_t size) {
+    return operator new(size);
+}
+
+void* operator new[](std::size_t size, const std::nothrow_t& tag) noexcept {
+    return operator new(size, tag);
+}
+
 void operator delete(void* memory) noexcept {
     if (memory == nullptr)
         return;
@@ -30,7 +46,22 @@ void operator delete(void* memory) noexcept {
     std::free(memory);
 }
 
-// The compiler warns of one without the other.
 void operator delete(void* memory, std::size_t) noexcept {
+    operator delete(memory);
+}
+
+void operator delete(void* memory, const std::nothrow_t&) noexcept {
+    operator delete(memory);
+}
+
+void operator delete[](void* memory) noexcept {
+    operator delete(memory);
+}
+
+void operator delete[](void* memory, std::size_t) noexcept {
+    operator delete(memory);
+}
+
+void operator delete[](void* memory, const std::nothrow_t&) noexcept {
     operator delete(memory);
 }

@@ -46,6 +46,10 @@ class Opener {
     Result<std::unique_ptr<dataplane::Port>> open(std::size_t index) {
         const PortConfig& port = config_.ports[index];
         if (port.device == "generator") {
+            if (port.rx_workers.size() > 1)
+                return invalid_value("rx_workers",
+                                     std::to_string(port.rx_workers.size()) + " queues",
+                                     "1 for a generator");
             const MacAddr mac = port.mac.value_or(made_up_mac(index));
             return std::unique_ptr<dataplane::Port>(
                 std::make_unique<sim::GeneratorPort>(pool_, mac, static_cast<uint32_t>(index + 1)));

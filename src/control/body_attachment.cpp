@@ -51,6 +51,8 @@ constexpr auto kFeatureFields = std::to_array<Field<Feature>>({
 constexpr auto kLimitFields = std::to_array<Field<Limit>>({
     {"rate_bps", Need::required, integer<Limit, &Limit::rate_bps, kMinRateBps, kMaxRateBps>},
     {"burst_us", Need::optional, integer<Limit, &Limit::burst_us, kMinBurstUs, kMaxBurstUs>},
+    {"peak_bps", Need::optional, integer<Limit, &Limit::peak_bps, kMinRateBps, kMaxRateBps>},
+    {"excess_dscp", Need::optional, integer<Limit, &Limit::excess_dscp, 0, kMaxDscp>},
 });
 
 template <auto Member>

@@ -141,6 +141,9 @@ dataplane::FeatureState feature_state(const NeighbourMacs& neighbours, LinkId li
 dataplane::MeterRate meter_rate(const std::optional<Limit>& limit, uint16_t mtu, uint64_t tsc_hz) {
     if (!limit)
         return {};
+    if (limit->peak_bps)
+        return dataplane::MeterRate::two_rate(limit->rate_bps, *limit->peak_bps,
+                                              *limit->excess_dscp, limit->burst_us, mtu, tsc_hz);
     return dataplane::MeterRate::from(limit->rate_bps, limit->burst_us, mtu, tsc_hz);
 }
 
@@ -188,16 +191,17 @@ void compile_interconnects(const CompileInput& input, ForwardingState& state) {
         state.interconnects[config.channels[c].interconnect.value].members.push_back(ChannelId(c));
     for (std::size_t n = 0; n < state.interconnects.size(); ++n) {
         auto& interconnect = state.interconnects[n];
-        std::array<bool, dataplane::kMaxMembers> live{};
+        std::array<dataplane::Member, dataplane::kMaxMembers> members;
         const std::size_t count = interconnect.members.size();
         for (std::size_t m = 0; m < count; ++m) {
             const ChannelId id = interconnect.members[m];
-            live[m] = unusable_reason(input.model, id,
-                                      input.ports[config.channels[id.value].port.value].link_up,
-                                      *input.secys[id.value])
-                          .empty();
+            const ChannelConfig& channel = config.channels[id.value];
+            const bool link_up = input.ports[channel.port.value].link_up;
+            members[m].live =
+                unusable_reason(input.model, id, link_up, *input.secys[id.value]).empty();
+            members[m].weight = channel.capacity_mbps;
         }
-        interconnect.buckets = dataplane::build_buckets(std::span(live.data(), count));
+        interconnect.buckets = dataplane::build_buckets(std::span(members.data(), count));
         interconnect.hash_seed = kSeedBase * (config.interconnects[n].edge.value + 1u);
     }
 }

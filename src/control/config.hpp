@@ -16,6 +16,10 @@
 
 namespace isthmus::control {
 
+// Channels differ in capacity only where the configuration says so.
+inline constexpr uint32_t kDefaultCapacityMbps = 100'000;
+inline constexpr uint32_t kMaxCapacityMbps = 1'600'000;
+
 enum class PollMode : uint8_t { busy, adaptive };
 
 struct EdgeConfig {
@@ -52,7 +56,8 @@ struct ChannelConfig {
     std::string name; // unique within the edge
     EdgeId edge;
     InterconnectId interconnect;
-    PortId port; // used by no other channel and by no attachment
+    PortId port;                                   // used by no other channel and by no attachment
+    uint32_t capacity_mbps = kDefaultCapacityMbps; // flows are shared out in proportion to it
 
     macsec::CipherSuite cipher_suite = macsec::CipherSuite::gcm_aes_xpn_256;
     bool protect_frames = true; // false needs Config::allow_plaintext

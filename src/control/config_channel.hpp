@@ -96,6 +96,7 @@ inline constexpr auto kChannelOptions = std::to_array<Option<ChannelTable>>({
     {"edge", Need::optional, name_in<ChannelTable, &ChannelTable::edge_name>()},
     {"interconnect", Need::optional, name_in<ChannelTable, &ChannelTable::interconnect_name>()},
     {"port", Need::required, name_in<ChannelTable, &ChannelTable::port_name>()},
+    {"capacity_mbps", Need::optional, &ChannelTable::capacity_mbps, 1, kMaxCapacityMbps},
     {"cipher_suite", Need::optional,
      Special<ChannelTable>{"'GCM-AES-128', 'GCM-AES-256', 'GCM-AES-XPN-128' or 'GCM-AES-XPN-256'",
                            read_cipher_suite}},

@@ -3,6 +3,7 @@
 // compile() turns it into what workers read; nothing here is seen by a worker.
 
 #include "control/config.hpp"
+#include "dataplane/meter.hpp"
 #include "isthmus/address.hpp"
 #include "isthmus/types.hpp"
 
@@ -41,11 +42,14 @@ struct Route {
     bool operator==(const Route&) const = default;
 };
 
-// Counts octets of IP packets (without Ethernet, VLAN, SecTAG and ICV).
+// Counts octets of IP packets (without Ethernet, VLAN, SecTAG and ICV). With a peak, this is the
+// two-rate three-colour marker of RFC 4115: what exceeds the rate passes up to the peak with
+// another DSCP.
 struct Limit {
     uint64_t rate_bps = 0;
-    uint32_t burst_us =
-        10'000; // burst size as time at the rate; at least one full-size packet is allowed
+    uint32_t burst_us = dataplane::kDefaultBurstUs; // as time at the rate; two packets at least
+    std::optional<uint64_t> peak_bps;
+    std::optional<uint8_t> excess_dscp; // exactly with a peak
     bool operator==(const Limit&) const = default;
 };
 

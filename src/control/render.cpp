@@ -43,10 +43,10 @@ void write_limit(JsonWriter& json, std::string_view name, const std::optional<Li
         json.null();
         return;
     }
-    json.begin_object()
-        .member("rate_bps", limit->rate_bps)
-        .member("burst_us", limit->burst_us)
-        .end_object();
+    json.begin_object().member("rate_bps", limit->rate_bps).member("burst_us", limit->burst_us);
+    if (limit->peak_bps)
+        json.member("peak_bps", *limit->peak_bps).member("excess_dscp", *limit->excess_dscp);
+    json.end_object();
 }
 
 void write_direction(JsonWriter& json, std::string_view name, const DirectionCounters& counters) {

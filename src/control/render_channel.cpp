@@ -112,7 +112,8 @@ void write_channel(JsonWriter& json, const Config& config, const ChannelInfo& in
         .member("edge", config.edges[it.edge.value].name)
         .member("name", it.name)
         .member("interconnect", config.interconnects[it.interconnect.value].name)
-        .member("port", config.ports[it.port.value].name);
+        .member("port", config.ports[it.port.value].name)
+        .member("capacity_mbps", it.capacity_mbps);
     write_options(json, it);
     json.member("admin_state", kAdminStates.at(static_cast<std::size_t>(info.admin_state)))
         .member("link_up", info.link_up)

@@ -71,12 +71,33 @@ Result<void> check_peer(const std::string& field, const std::optional<Prefix>& o
     return {};
 }
 
+Result<void> check_peak(const std::string& field, const Limit& limit) {
+    if (limit.peak_bps) {
+        const uint64_t least = limit.rate_bps + kMinExcessBps;
+        if (*limit.peak_bps < least || *limit.peak_bps > kMaxRateBps)
+            return invalid_value(
+                field + ".peak_bps", std::to_string(*limit.peak_bps),
+                fmt::format("{}..{}: rate_bps + {} at least", least, kMaxRateBps, kMinExcessBps));
+        if (!limit.excess_dscp)
+            return Error{ErrorCode::invalid,
+                         field + ".excess_dscp: the field is missing, peak_bps is given",
+                         field + ".excess_dscp"};
+        return in_range(field + ".excess_dscp", *limit.excess_dscp, 0, kMaxDscp);
+    }
+    if (limit.excess_dscp)
+        return invalid_value(field + ".excess_dscp", std::to_string(*limit.excess_dscp),
+                             "no DSCP without peak_bps");
+    return {};
+}
+
 Result<void> check_limit(const std::string& field, const std::optional<Limit>& limit) {
     if (!limit)
         return {};
     if (auto good = in_range(field + ".rate_bps", limit->rate_bps, kMinRateBps, kMaxRateBps); !good)
         return good;
-    return in_range(field + ".burst_us", limit->burst_us, kMinBurstUs, kMaxBurstUs);
+    if (auto good = in_range(field + ".burst_us", limit->burst_us, kMinBurstUs, kMaxBurstUs); !good)
+        return good;
+    return check_peak(field, *limit);
 }
 
 uint16_t least_mtu(const LinkAddresses& local) {

@@ -13,6 +13,8 @@ inline constexpr uint16_t kMinFeatureVlan =
 inline constexpr uint16_t kMaxVlan = 4094;
 inline constexpr uint64_t kMinRateBps = 64'000;
 inline constexpr uint64_t kMaxRateBps = 400'000'000'000;
+inline constexpr uint64_t kMinExcessBps = 64'000; // of the peak over the rate
+inline constexpr uint64_t kMaxDscp = 63;          // RFC 2474: six bits
 inline constexpr uint32_t kMinBurstUs = 100;
 inline constexpr uint32_t kMaxBurstUs = 1'000'000;
 

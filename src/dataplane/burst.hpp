@@ -29,6 +29,7 @@ template <class T> using PerPacket = std::array<T, kBurstMax>;
 struct alignas(kCacheLine) Burst {
     uint16_t size = 0;       // packets received
     uint16_t live_count = 0; // packets still in the pipeline
+    uint64_t yellow = 0;     // bits: packets to be sent with the DSCP of the excess rate
     PerPacket<uint8_t> live; // their indices, ascending
     PerPacket<Verdict> verdict;
 

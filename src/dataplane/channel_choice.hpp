@@ -1,7 +1,9 @@
 #pragma once
-// Which channel of an interconnect carries a flow: a hash of the flow indexes a bucket table. Every
-// bucket has a home channel; while that one is not live its buckets go to live channels by
-// rendezvous hashing, so only the flows of a lost channel move, and exactly those come back.
+// Which channel of an interconnect carries a flow: a hash of the flow indexes a bucket table.
+//
+// Every bucket has its own order of the channels, and the first live one carries it: only the flows
+// of a lost channel move, and exactly those come back. The orders are dealt so that the shares
+// follow the weights.
 
 #include "isthmus/address.hpp"
 
@@ -18,14 +20,31 @@ inline constexpr uint8_t kNoMember = 0xff;
 // Index of a channel within its interconnect (its "member"), by bucket; kNoMember if none is live.
 using BucketTable = std::array<uint8_t, kChannelBuckets>;
 
-// `live` has one entry per member, at most kMaxMembers. Pure; control thread.
+struct Member {
+    bool live = true;
+    uint32_t weight = 1; // capacity, in any unit that all members share; 0: carries nothing
+};
+
+// At most kMaxMembers. Pure, so it matters not in which order channels went and came; control
+// thread. With all live or one lost, the buckets of every member are within one of its share by
+// weight; with two lost within two; with more lost they are so on average. The order that a bucket
+// has follows from the weights of all members, live or not: a changed weight may move any flow.
+[[nodiscard]] BucketTable build_buckets(std::span<const Member> members);
+// Equal weights.
 [[nodiscard]] BucketTable build_buckets(std::span<const bool> live);
 
-// Workers. `ports` holds source and destination port, or 0 for protocols without and for fragments.
+// Workers. `ports` holds source << 16 | destination port, or 0 for protocols without and for every
+// fragment, the first included: all fragments of a packet go one way.
 [[nodiscard]] uint32_t flow_hash(uint32_t seed, Ipv4Addr source, Ipv4Addr destination,
                                  uint8_t protocol, uint32_t ports) noexcept;
 [[nodiscard]] uint32_t flow_hash(uint32_t seed, Ipv6Addr source, Ipv6Addr destination,
                                  uint8_t protocol, uint32_t ports) noexcept;
+
+// An ICMP error quotes a packet of the flow that it is about, and travels with the packets that
+// answer that flow: hash the quoted addresses exchanged, the quoted protocol, and these ports.
+[[nodiscard]] constexpr uint32_t reversed_ports(uint32_t ports) noexcept {
+    return ports << 16 | ports >> 16;
+}
 
 [[nodiscard]] inline uint8_t choose_member(const BucketTable& table, uint32_t hash) noexcept {
     return table[hash & (kChannelBuckets - 1)];

@@ -1,5 +1,6 @@
 #include "dataplane/frame_parser.hpp"
 
+#include "dataplane/channel_choice.hpp"
 #include "isthmus/wire.hpp"
 
 #include <algorithm>
@@ -78,6 +79,16 @@ std::optional<Extension> read_extension(uint8_t kind, const uint8_t* at, uint32_
     return Extension{at[0], size};
 }
 
+// Destination unreachable, time exceeded, parameter problem (RFC 792); ICMPv6: types below 128 (RFC
+// 4443, 2.1). The quotation follows eight octets.
+bool is_icmp_error(uint8_t protocol, const uint8_t* upper, uint32_t length) noexcept {
+    if (length < 8)
+        return false;
+    if (protocol == wire::kProtoIcmp)
+        return upper[0] == 3 || upper[0] == 11 || upper[0] == 12;
+    return protocol == wire::kProtoIcmpv6 && upper[0] < 128;
+}
+
 bool is_extension(uint8_t kind) noexcept {
     return kind == wire::kProtoHopByHop || kind == wire::kProtoRouting ||
            kind == wire::kProtoFragment || kind == wire::kProtoAuth ||
@@ -111,12 +122,43 @@ std::optional<Drop> walk_extensions(const uint8_t* payload, uint32_t length, uin
         at += extension->size;
     }
     header.protocol = kind;
-    if (!header.fragment)
+    if (!header.fragment) {
         header.ports = read_ports(kind, payload + at, length - at);
+        if (kind == wire::kProtoIcmpv6 && is_icmp_error(kind, payload + at, length - at))
+            header.quote = static_cast<uint16_t>(wire::kIpv6Header + at + 8);
+    }
     return std::nullopt;
 }
 
 } // namespace
+
+std::optional<Answer<Ipv4Addr>> answer_to_ipv4(const uint8_t* quoted, uint32_t left) noexcept {
+    if (left < wire::kIpv4MinHeader)
+        return std::nullopt;
+    const auto* ip = wire::overlay<wire::Ipv4>(quoted);
+    const uint32_t header_length = ip->header_length();
+    if (ip->version_ihl >> 4 != 4 || header_length < wire::kIpv4MinHeader || header_length > left)
+        return std::nullopt;
+    Answer<Ipv4Addr> answer{Ipv4Addr{ip->destination.host()}, Ipv4Addr{ip->source.host()},
+                            ip->protocol};
+    if ((ip->flags_fragment.host() & (wire::kIpv4MoreFragments | wire::kIpv4OffsetMask)) == 0)
+        answer.ports =
+            reversed_ports(read_ports(ip->protocol, quoted + header_length, left - header_length));
+    return answer;
+}
+
+std::optional<Answer<Ipv6Addr>> answer_to_ipv6(const uint8_t* quoted, uint32_t left) noexcept {
+    if (left < wire::kIpv6Header)
+        return std::nullopt;
+    const auto* ip = wire::overlay<wire::Ipv6>(quoted);
+    if (ip->version_class_flow.host() >> 28 != 6)
+        return std::nullopt;
+    IpHeader header; // a quotation may end anywhere: what the walk found until then will do
+    (void)walk_extensions(quoted + wire::kIpv6Header, left - wire::kIpv6Header, ip->next_header,
+                          header);
+    return Answer<Ipv6Addr>{ip->destination.host(), ip->source.host(), header.protocol,
+                            reversed_ports(header.ports)};
+}
 
 std::optional<Drop> parse_link(const uint8_t* frame, uint32_t length, LinkHeader& header) noexcept {
     if (length < wire::kEthernetHeaderLength)
@@ -175,6 +217,10 @@ std::optional<Drop> check_ipv4(const uint8_t* packet, uint32_t available,
     header.ports = header.fragment
                        ? 0
                        : read_ports(ip->protocol, packet + header_length, total - header_length);
+    header.quote = 0;
+    if (!header.fragment && ip->protocol == wire::kProtoIcmp &&
+        is_icmp_error(ip->protocol, packet + header_length, total - header_length))
+        header.quote = static_cast<uint16_t>(header_length + 8);
     return std::nullopt;
 }
 
@@ -198,6 +244,7 @@ std::optional<Drop> check_ipv6(const uint8_t* packet, uint32_t available,
     header.ttl = ip->hop_limit;
     header.fragment = false;
     header.ports = 0;
+    header.quote = 0;
     return walk_extensions(packet + wire::kIpv6Header, payload_length, ip->next_header, header);
 }
 

@@ -25,7 +25,21 @@ struct IpHeader {
     uint8_t protocol = 0; // the upper layer, behind IPv6 extension headers
     bool fragment = false;
     uint32_t ports = 0; // source << 16 | destination; 0 for fragments and protocols without
+    uint16_t quote = 0; // where the packet begins that an ICMP error quotes; 0: not an error
 };
+
+// The flow that answers the one which an ICMP error quotes: addresses and ports exchanged.
+template <class Address> struct Answer {
+    Address source, destination;
+    uint8_t protocol = 0;
+    uint32_t ports = 0;
+};
+// `left` octets of quoted packet; nullopt: too short or not of this version. Nothing but the choice
+// of a channel may depend on a quotation: whoever sent it wrote it.
+[[nodiscard]] std::optional<Answer<Ipv4Addr>> answer_to_ipv4(const uint8_t* quoted,
+                                                             uint32_t left) noexcept;
+[[nodiscard]] std::optional<Answer<Ipv6Addr>> answer_to_ipv6(const uint8_t* quoted,
+                                                             uint32_t left) noexcept;
 
 // `available` octets follow the link header. RFC 1812 section 5.2.2: length, checksum, version,
 // addresses; options are walked, source routes refused.

@@ -4,6 +4,9 @@
 #include "dataplane/stages.hpp"
 #include "isthmus/wire.hpp"
 
+#include <bit>
+#include <span>
+
 namespace isthmus::dataplane {
 namespace {
 
@@ -73,17 +76,20 @@ template <Direction D> void meter(StageContext& context, Burst& burst) noexcept 
     auto& counters = kEgress ? context.counters.egress : context.counters.ingress;
     auto& buckets = kEgress ? context.buckets.egress : context.buckets.ingress;
     auto& credits = kEgress ? context.credits.egress : context.credits.ingress;
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
-        const uint8_t i = burst.live[k];
-        const uint16_t slot = burst.attachment[i];
+    const auto rate_of = [&context](uint16_t slot) -> const MeterRate& {
         const AttachmentState& attachment = context.state.attachments[slot];
-        const MeterRate& rate = kEgress ? attachment.egress_rate : attachment.ingress_rate;
-        if (!rate.limited() ||
-            credits[slot].conforms(buckets[slot], rate, burst.ip_length[i], context.now_tsc))
-            continue;
+        return kEgress ? attachment.egress_rate : attachment.ingress_rate;
+    };
+    const MeterPackets packets{std::span(burst.live).first(burst.live_count),
+                               burst.attachment.data(), burst.ip_length.data()};
+    const MeterColours colours = meter_burst(packets, buckets, credits, rate_of, context.now_tsc);
+    burst.yellow = colours.yellow;
+    for (uint64_t rest = colours.red; rest != 0; rest &= rest - 1) {
+        const auto i = static_cast<uint8_t>(std::countr_zero(rest));
+        auto& counter = counters[burst.attachment[i]];
         burst.drop(i, kEgress ? Drop::meter_egress : Drop::meter_ingress);
-        counters[slot].meter_drop_packets.add(1);
-        counters[slot].meter_drop_bytes.add(burst.ip_length[i]);
+        counter.meter_drop_packets.add(1);
+        counter.meter_drop_bytes.add(burst.ip_length[i]);
     }
     burst.compact();
 }

@@ -49,6 +49,27 @@ void trim_padding(Burst& burst, uint8_t i, uint16_t ip_length) noexcept {
     }
 }
 
+// An ICMP error takes the channel of the packets that answer the flow which it is about.
+uint32_t hash_of_ipv4(uint32_t seed, const uint8_t* packet, const IpHeader& header) noexcept {
+    if (header.quote != 0)
+        if (const auto a =
+                answer_to_ipv4(packet + header.quote, uint32_t{header.length} - header.quote))
+            return flow_hash(seed, a->source, a->destination, a->protocol, a->ports);
+    const auto* ip = wire::overlay<wire::Ipv4>(packet);
+    return flow_hash(seed, Ipv4Addr{ip->source.host()}, Ipv4Addr{ip->destination.host()},
+                     header.protocol, header.ports);
+}
+
+uint32_t hash_of_ipv6(uint32_t seed, const uint8_t* packet, const IpHeader& header) noexcept {
+    if (header.quote != 0)
+        if (const auto a =
+                answer_to_ipv6(packet + header.quote, uint32_t{header.length} - header.quote))
+            return flow_hash(seed, a->source, a->destination, a->protocol, a->ports);
+    const auto* ip = wire::overlay<wire::Ipv6>(packet);
+    return flow_hash(seed, ip->source.host(), ip->destination.host(), header.protocol,
+                     header.ports);
+}
+
 template <Direction D> void check_v4(Burst& burst, uint8_t i, uint32_t seed) noexcept {
     const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
     IpHeader header;
@@ -61,9 +82,7 @@ template <Direction D> void check_v4(Burst& burst, uint8_t i, uint32_t seed) noe
     burst.ip_length[i] = header.length;
     burst.destination4[i] = ip->destination.host();
     if constexpr (D == Direction::egress)
-        burst.flow_hash[i] =
-            flow_hash(seed, Ipv4Addr{ip->source.host()}, Ipv4Addr{burst.destination4[i]},
-                      header.protocol, header.ports);
+        burst.flow_hash[i] = hash_of_ipv4(seed, packet, header);
     // RFC 1812, 5.3.4: a packet that came as a link-layer broadcast is not forwarded.
     if (wire::overlay<wire::Ethernet>(burst.frame[i])->destination.is_multicast())
         return burst.drop(i, Drop::ip_multicast);
@@ -94,7 +113,7 @@ void check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t see
     burst.ttl[i] = header.ttl;
     burst.ip_length[i] = header.length;
     if constexpr (D == Direction::egress)
-        burst.flow_hash[i] = flow_hash(seed, source, destination, header.protocol, header.ports);
+        burst.flow_hash[i] = hash_of_ipv6(seed, packet, header);
     if (destination.is_multicast() || destination == context.port.link_local) {
         if (is_neighbour_discovery(packet, header))
             return burst.punt(i, PuntReason::nd);

@@ -38,6 +38,26 @@ void decrement_ttl(const Burst& burst, uint8_t i) noexcept {
     ip->checksum = static_cast<uint16_t>(sum);
 }
 
+// The six bits of RFC 2474; the two of ECN (RFC 3168) stay.
+void write_dscp(const Burst& burst, uint8_t i, uint8_t dscp) noexcept {
+    uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
+    if (burst.is_ipv6[i]) {
+        auto* ip = wire::overlay<wire::Ipv6>(packet);
+        const uint32_t word = ip->version_class_flow.host();
+        ip->version_class_flow = (word & ~(0x3fu << 22)) | uint32_t{dscp} << 22;
+        return;
+    }
+    auto* ip = wire::overlay<wire::Ipv4>(packet);
+    const uint8_t before = ip->dscp_ecn;
+    const auto after = static_cast<uint8_t>(dscp << 2 | (before & 3));
+    ip->dscp_ecn = after;
+    // RFC 1624, equation 3, for the low octet of the header's first 16-bit word.
+    uint32_t sum = (~ip->checksum.host() & 0xffffu) + (0xffffu - before) + after;
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum += sum >> 16;
+    ip->checksum = static_cast<uint16_t>(~sum);
+}
+
 // Puts the link header directly before the IP packet, whatever header stood there.
 void write_link(Burst& burst, uint8_t i, const MacAddr& destination, const MacAddr& source,
                 uint16_t vlan) noexcept {
@@ -85,6 +105,10 @@ void rewrite_one(const StageContext& context, Burst& burst, uint8_t i) noexcept 
     if (rte_pktmbuf_headroom(burst.packet[i]) < wire::kVlanTagLength)
         return burst.drop(i, Drop::no_room);
     decrement_ttl(burst, i);
+    if ((burst.yellow >> i & 1) != 0)
+        write_dscp(burst, i,
+                   D == Direction::egress ? attachment.egress_rate.excess_dscp
+                                          : attachment.ingress_rate.excess_dscp);
     write_link(burst, i, hop->mac, out.mac, vlan);
 }
 

@@ -8,7 +8,7 @@ class Attachments(ApiTest):
         made = self.make(limits={"egress": {"rate_bps": 1000000}})
         self.assertEqual(made["interconnect"], "to-gcp")
         self.assertEqual((made["vlan"], made["mtu"]), (0, 1500))
-        self.assertEqual(made["limits"]["egress"], {"rate_bps": 1000000, "burst_us": 10000})
+        self.assertEqual(made["limits"]["egress"], {"rate_bps": 1000000, "burst_us": 5000})
         self.assertIsNone(made["limits"]["ingress"])
         self.assertEqual(made["features"]["ch1"]["peer_ipv6"], "fd00:ffff:1::2")
         self.assertEqual(made["routes"], [{"prefix": "10.2.0.0/16", "via": "channels"}])
@@ -108,7 +108,7 @@ class Attachments(ApiTest):
         path = "/edges/aws/attachments/c1/limits"
         both = {"egress": {"rate_bps": 64000}, "ingress": {"rate_bps": 10**9, "burst_us": 100}}
         both_set = self.ok("PATCH", path, both)
-        self.assertEqual(both_set["egress"], {"rate_bps": 64000, "burst_us": 10000})
+        self.assertEqual(both_set["egress"], {"rate_bps": 64000, "burst_us": 5000})
         after = self.ok("PATCH", path, {"egress": None})
         self.assertEqual(after, {"egress": None, "ingress": both["ingress"]})
         for bad in ({"egress": {}}, {"egress": {"rate_bps": 63999}}, {"up": None}, {"egress": 5}):

@@ -70,7 +70,7 @@ TEST(Body, WholeAttachment) {
     EXPECT_EQ(spec->mtu, 1400);
     EXPECT_EQ(to_string(*spec->local.ipv4), "10.1.0.1/24");
     EXPECT_EQ(to_string(*spec->local.ipv6), "fd00:1::1/64");
-    EXPECT_EQ(spec->egress_limit, (Limit{64000, 10000}));
+    EXPECT_EQ(spec->egress_limit, (Limit{64000, 5000, {}, {}}));
     EXPECT_FALSE(spec->ingress_limit);
     const Feature& feature = spec->features.at(ChannelId{1});
     EXPECT_EQ(feature.vlan, 1025);
@@ -208,7 +208,8 @@ TEST(Body, LimitsKeepNullAndAbsentApart) {
         {R"({"ingress":{"rate_bps":64000,"burst_us":99}})",
          "ingress.burst_us: 99 is not allowed, expected 100..1000000"},
         {R"({"ingress":5})",
-         "ingress: 5 is not allowed, expected an object with rate_bps, burst_us"},
+         "ingress: 5 is not allowed, expected an object with rate_bps, burst_us, peak_bps, "
+         "excess_dscp"},
     };
     check(read_limits, rows);
 }

@@ -178,6 +178,7 @@ TEST(ConfigMacsec, RefusesWhatDoesNotGoTogether) {
 
 TEST(ConfigMacsec, RefusesWrongValues) {
     const Row rows[] = {
+        {"capacity_mbps = 0", "capacity_mbps: 0 is not allowed, expected an integer in 1..1600000"},
         {"confidentiality_offset = 20",
          "confidentiality_offset: 20 is not allowed, expected 0, 30 or 50"},
         {"validate_frames = \"off\"", "validate_frames: off is not allowed, expected 'strict', "
@@ -194,8 +195,9 @@ TEST(ConfigMacsec, RefusesWrongValues) {
         {"pn_threshold = 0", "pn_threshold: 0 is not allowed, expected an integer from 1 to the "
                              "last packet number of the cipher suite"},
         {"protect = false", "unknown key 'protect' in [[channel]], expected one of name, edge, "
-                            "interconnect, port, cipher_suite, protect_frames, validate_frames, "
-                            "encrypt, confidentiality_offset, include_sci, tx_sc, sci, "
+                            "interconnect, port, capacity_mbps, cipher_suite, "
+                            "protect_frames, validate_frames, encrypt, confidentiality_offset, "
+                            "include_sci, tx_sc, sci, "
                             "replay_protect, replay_window, duplicate_proof, ether_type, "
                             "clear_ether_types, clear_destinations, vlan_in_clear, pn_threshold"},
         {"[macsec]\nengines = 1", "unknown key 'engines' in [macsec], expected one of engine"},

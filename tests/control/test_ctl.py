@@ -105,8 +105,12 @@ class CtlTest(unittest.TestCase):
         )
         self.ok(*"limit set c1 --egress none --ingress 1.5G --burst-us 5000".split())
         self.assertEqual(
-            self.tables("limit", "show", "c1"), [["egress", "none", "-"], ["ingress", "1500M", "5000"]]
+            self.tables("limit", "show", "c1"), [["egress", "none", "-", "none", "-"], ["ingress", "1500M", "5000", "none", "-"]]
         )
+        self.ok(*"limit set c1 --egress 300M --peak 1G --excess-dscp 8".split())
+        self.assertIn(["egress", "300M", "5000", "1G", "8"], self.tables("limit", "show", "c1"))
+        self.fails(1, "egress.excess_dscp: 64 is not allowed",
+                   *"limit set c1 --egress 300M --peak 1G --excess-dscp 64".split())
         self.fails(2, "egress: fast is not allowed", *"limit set c1 --egress fast".split())
         self.fails(2, "nothing to set", "limit", "set", "c1")
         self.fails(1, "ingress.rate_bps: 1 is not allowed", *"limit set c1 --ingress 1".split())

@@ -128,6 +128,32 @@ TEST_F(Compile, OnlyUsableChannelsAreChosen) {
     EXPECT_FALSE(run()->channels[3].accept);
 }
 
+TEST_F(Compile, FlowsAreSharedOutByCapacity) {
+    const auto share = [this](uint8_t member) {
+        const auto state = run();
+        const auto& buckets = state->interconnects[0].buckets;
+        return std::count(buckets.begin(), buckets.end(), member);
+    };
+    EXPECT_EQ(share(0), 256);
+    model_.config.channels[0].capacity_mbps *= 5;
+    EXPECT_EQ(share(0), 640);
+    EXPECT_EQ(share(3), 128);
+    model_.channel_admin[0] = AdminState::drain;
+    EXPECT_NEAR(static_cast<double>(share(3)), 341, 1);
+}
+
+TEST_F(Compile, LimitsBecomeMeterRates) {
+    model_.attachments[AttachmentId(3)].egress_limit = Limit{1'000'000, 5000, 3'000'000, 10};
+    model_.attachments[AttachmentId(3)].ingress_limit = Limit{1'000'000, 5000, {}, {}};
+    const auto state = run();
+    const auto& attachment = state->attachments[3];
+    EXPECT_EQ(attachment.egress_rate.committed.tsc_per_byte_q20,
+              attachment.ingress_rate.committed.tsc_per_byte_q20);
+    EXPECT_EQ(attachment.egress_rate.excess_dscp, 10);
+    EXPECT_TRUE(attachment.egress_rate.excess.limited());
+    EXPECT_FALSE(attachment.ingress_rate.excess.limited());
+}
+
 TEST_F(Compile, TablesAreSharedUntilTheyChange) {
     const auto first = run();
     model_.channel_admin[0] = AdminState::down;

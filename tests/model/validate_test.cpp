@@ -107,24 +107,49 @@ const Row kRows[] = {
     {"whole IPv4 space", [](auto& a) { a.local = addresses("10.1.0.1/0", ""); }, "addresses"},
     {"limit too low",
      [](auto& a) {
-         a.egress_limit = Limit{63'999, 10'000};
+         a.egress_limit = Limit{63'999, 10'000, {}, {}};
      },
      "limits.egress.rate_bps"},
     {"limit too high",
      [](auto& a) {
-         a.ingress_limit = Limit{400'000'000'001, 10'000};
+         a.ingress_limit = Limit{400'000'000'001, 10'000, {}, {}};
      },
      "limits.ingress.rate_bps"},
     {"burst too short",
      [](auto& a) {
-         a.egress_limit = Limit{1'000'000, 99};
+         a.egress_limit = Limit{1'000'000, 99, {}, {}};
      },
      "limits.egress.burst_us"},
     {"burst too long",
      [](auto& a) {
-         a.egress_limit = Limit{1'000'000, 1'000'001};
+         a.egress_limit = Limit{1'000'000, 1'000'001, {}, {}};
      },
      "limits.egress.burst_us"},
+    {"peak without a DSCP",
+     [](auto& a) {
+         a.egress_limit = Limit{1'000'000, 5000, 2'000'000, {}};
+     },
+     "limits.egress.excess_dscp"},
+    {"DSCP without a peak",
+     [](auto& a) {
+         a.egress_limit = Limit{1'000'000, 5000, {}, 8};
+     },
+     "limits.egress.excess_dscp"},
+    {"peak too near the rate",
+     [](auto& a) {
+         a.ingress_limit = Limit{1'000'000, 5000, 1'063'999, 8};
+     },
+     "limits.ingress.peak_bps"},
+    {"peak too high",
+     [](auto& a) {
+         a.ingress_limit = Limit{1'000'000, 5000, 400'000'000'001, 8};
+     },
+     "limits.ingress.peak_bps"},
+    {"DSCP of seven bits",
+     [](auto& a) {
+         a.ingress_limit = Limit{1'000'000, 5000, 2'000'000, 64};
+     },
+     "limits.ingress.excess_dscp"},
     {"channel of another edge",
      [](auto& a) { a.features[kForeign] = feature("169.254.2.1/30", "169.254.2.2", 1025); },
      "features.ch0"},

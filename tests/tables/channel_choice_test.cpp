@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-#include <vector>
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <string>
 
 namespace isthmus::dataplane {
 namespace {
@@ -26,7 +28,7 @@ TEST(BuildBuckets, NoneLive) {
     constexpr std::array<bool, 4> dead{};
     for (const uint8_t member : build_buckets(dead))
         EXPECT_EQ(member, kNoMember);
-    for (const uint8_t member : build_buckets({}))
+    for (const uint8_t member : build_buckets(std::span<const bool>{}))
         EXPECT_EQ(member, kNoMember);
 }
 
@@ -62,55 +64,94 @@ TEST(BuildBuckets, LostShareIsSpreadOverTheRest) {
     for (const uint8_t member : build_buckets(live))
         ++count.at(member);
     for (const std::size_t m : {0, 2, 3})
-        EXPECT_NEAR(count[m], 1024 / 3, 35);
+        EXPECT_NEAR(count[m], 1024.0 / 3, 1);
 }
 
-// Shares of 10,000 flows over four members, in percent, all within 2 of 25.
-void expect_even(const std::function<uint32_t(uint32_t)>& hash_of_flow, const char* what) {
-    const BucketTable table = build_buckets(kAllLive);
-    std::array<int, 4> count{};
-    for (uint32_t flow = 0; flow < 10'000; ++flow)
-        ++count.at(choose_member(table, hash_of_flow(flow)));
-    for (const int flows : count)
-        EXPECT_NEAR(flows / 100.0, 25.0, 2.0) << what;
-}
-
-TEST(FlowHash, SpreadsWhateverVaries) {
-    const Ipv4Addr a{0x0a000001}, b{0x0a010001};
-    const Ipv6Addr c{0xfd00000000000000, 1}, d{0xfd00000100000000, 1};
-    for (const uint32_t seed : {0u, 1u, 0x12345678u, 0xffffffffu}) {
-        expect_even([&](uint32_t i) { return flow_hash(seed, a, b, 17, (1024 + i) << 16 | 443); },
-                    "v4 source port");
-        expect_even([&](uint32_t i) { return flow_hash(seed, a, b, 6, 443u << 16 | (1024 + i)); },
-                    "v4 destination port");
-        expect_even([&](uint32_t i) { return flow_hash(seed, {a.value + i}, b, 1, 0); },
-                    "v4 source");
-        expect_even([&](uint32_t i) { return flow_hash(seed, a, {b.value + (i << 8)}, 1, 0); },
-                    "v4 destination");
-        expect_even([&](uint32_t i) { return flow_hash(seed, c, d, 17, (1024 + i) << 16 | 443); },
-                    "v6 source port");
-        expect_even(
-            [&](uint32_t i) {
-                return flow_hash(seed, {c.high, c.low + i}, d, 58, 0);
-            },
-            "v6 source host");
-        expect_even(
-            [&](uint32_t i) {
-                return flow_hash(seed, c, {d.high + (uint64_t{i} << 16), d.low}, 58, 0);
-            },
-            "v6 destination subnet");
-        // Client and server numbered alike.
-        expect_even(
-            [&](uint32_t i) {
-                return flow_hash(seed, Ipv4Addr{a.value + i}, {b.value + i}, 17, 0);
-            },
-            "v4 pairs");
-        expect_even(
-            [&](uint32_t i) {
-                return flow_hash(seed, Ipv6Addr{c.high, c.low + i}, {d.high, d.low + i}, 17, 0);
-            },
-            "v6 pairs");
+// The share of each of four members in 10,000 flows. Independent flows scatter: the deviation of a
+// member's 2,500 is 43 flows (1.7 %, one sigma) for any good hash, so "within 2 %" can only be
+// meant of all flows: 25 % and 2 points, that is 2,300..2,700, over four sigma. It holds for every
+// field and seed below. Relative to 2,500 the worst of these (about 200 tries of four) is below 7
+// %; over 1,000,000 flows all are within 1 %.
+class Spread {
+  public:
+    template <class Hash>
+    void check(const char* what, Hash&& hash_of_flow, uint32_t flows = 10'000) {
+        std::array<double, 4> count{};
+        for (uint32_t flow = 0; flow < flows; ++flow)
+            ++count.at(choose_member(table_, hash_of_flow(flow)));
+        for (const double got : count) {
+            EXPECT_NEAR(100 * got / flows, 25.0, flows > 100'000 ? 0.25 : 2.0) << what;
+            worst_ = std::max(worst_, std::abs(got / flows - 0.25) * 4);
+        }
     }
+    double worst() const { return worst_; }
+
+  private:
+    BucketTable table_ = build_buckets(kAllLive);
+    double worst_ = 0;
+};
+
+constexpr Ipv4Addr kA4{0x0a000001}, kB4{0x0a010001};
+constexpr Ipv6Addr kA6{0xfd00000000000000, 1}, kB6{0xfd00000100000000, 1};
+constexpr std::array<uint32_t, 6> kSeeds{0, 1, 2, 0x9e3779b9, 0x12345678, 0xffffffff};
+
+TEST(FlowHash, SpreadsWhateverCountsUp) {
+    Spread spread;
+    for (const uint32_t seed : kSeeds) {
+        const auto v4 = [&](Ipv4Addr from, Ipv4Addr to, uint32_t ports) {
+            return flow_hash(seed, from, to, 17, ports);
+        };
+        const auto v6 = [&](Ipv6Addr from, Ipv6Addr to, uint32_t ports) {
+            return flow_hash(seed, from, to, 17, ports);
+        };
+        using U = uint32_t;
+        spread.check("v4 source port", [&](U i) { return v4(kA4, kB4, (1024 + i) << 16 | 443); });
+        spread.check("v4 destination port",
+                     [&](U i) { return v4(kA4, kB4, 443u << 16 | (1024 + i)); });
+        spread.check("v4 even ports", [&](U i) { return v4(kA4, kB4, (2 * i) << 16 | 443); });
+        spread.check("v4 equal ports", [&](U i) { return v4(kA4, kB4, i << 16 | i); });
+        spread.check("v4 source", [&](U i) { return v4({kA4.value + i}, kB4, 0); });
+        spread.check("v4 destination", [&](U i) { return v4(kA4, {kB4.value + i}, 0); });
+        spread.check("v4 subnets", [&](U i) { return v4(kA4, {kB4.value + (i << 8)}, 0); });
+        spread.check("v4 pairs", [&](U i) { return v4({kA4.value + i}, {kB4.value + i}, 0); });
+        spread.check("v6 source port", [&](U i) { return v6(kA6, kB6, (1024 + i) << 16 | 443); });
+        spread.check("v6 destination port",
+                     [&](U i) { return v6(kA6, kB6, 443u << 16 | (1024 + i)); });
+        spread.check("v6 source", [&](U i) { return v6({kA6.high, kA6.low + i}, kB6, 0); });
+        spread.check("v6 destination", [&](U i) { return v6(kA6, {kB6.high, kB6.low + i}, 0); });
+        spread.check("v6 subnets", [&](U i) {
+            return v6(kA6, {kB6.high + (uint64_t{i} << 16), kB6.low}, 0);
+        });
+        spread.check("v6 pairs", [&](U i) {
+            return v6({kA6.high, kA6.low + i}, {kB6.high, kB6.low + i}, 0);
+        });
+        spread.check(
+            "many flows", [&](U i) { return v4({kA4.value + i}, kB4, i << 16 | 53); }, 1'000'000);
+    }
+    RecordProperty("worst_relative_percent", std::to_string(100 * spread.worst()));
+    EXPECT_LT(spread.worst(), 0.07);
+}
+
+TEST(FlowHash, SpreadsWhateverIsRandom) {
+    Spread spread;
+    std::mt19937_64 rng(1);
+    const auto any = [&rng] { return static_cast<uint32_t>(rng()); };
+    for (const uint32_t seed : kSeeds) {
+        using U = uint32_t;
+        spread.check("v4 ports", [&](U) { return flow_hash(seed, kA4, kB4, 6, any()); });
+        spread.check("v4 source", [&](U) { return flow_hash(seed, {any()}, kB4, 6, 443); });
+        spread.check("v4 destination", [&](U) { return flow_hash(seed, kA4, {any()}, 6, 443); });
+        spread.check("v4 all",
+                     [&](U) { return flow_hash(seed, Ipv4Addr{any()}, {any()}, 6, any()); });
+        spread.check("v6 ports", [&](U) { return flow_hash(seed, kA6, kB6, 6, any()); });
+        spread.check("v6 source", [&](U) {
+            return flow_hash(seed, {kA6.high, rng()}, kB6, 6, 443);
+        });
+        spread.check("v6 destination", [&](U) {
+            return flow_hash(seed, kA6, {kB6.high, rng()}, 6, 443);
+        });
+    }
+    EXPECT_LT(spread.worst(), 0.07);
 }
 
 TEST(FlowHash, EveryFieldMatters) {
@@ -130,23 +171,47 @@ TEST(FlowHash, EveryFieldMatters) {
     EXPECT_NE(base6, flow_hash(1, c, d, 6, 6));
 }
 
-// Flows that one seed sends to member 0 must be spread evenly by another: edges in a row.
-TEST(FlowHash, SeedsAreIndependent) {
+// Edges in a row: what the first sends to one channel, the second spreads evenly, whatever varies.
+// Seeds as the control thread makes them (a constant times the number of the edge) and others.
+TEST(FlowHash, EdgesInARowDoNotPolarize) {
     const BucketTable table = build_buckets(kAllLive);
-    for (const uint32_t second : {1u, 2u, 0x80000000u}) {
-        std::array<int, 4> count{};
-        int flows = 0;
-        for (uint32_t i = 0; i < 40'000; ++i) {
-            const Ipv4Addr a{0x0a000000 + i / 200}, b{0x0a010001};
-            const uint32_t ports = (1024 + i % 200) << 16 | 443;
-            if (choose_member(table, flow_hash(0, a, b, 17, ports)) != 0)
-                continue;
-            ++count.at(choose_member(table, flow_hash(second, a, b, 17, ports)));
-            ++flows;
+    const auto hash4 = [](uint32_t seed, uint32_t i) {
+        return flow_hash(seed, Ipv4Addr{kA4.value + i / 200}, kB4, 17,
+                         (1024 + i % 200) << 16 | 443);
+    };
+    const auto ports4 = [](uint32_t seed, uint32_t i) {
+        return flow_hash(seed, kA4, kB4, 17, i << 16 | i >> 16 << 8);
+    };
+    const auto hash6 = [](uint32_t seed, uint32_t i) {
+        return flow_hash(seed, Ipv6Addr{kA6.high, kA6.low + i}, kB6, 17, 0);
+    };
+    const std::array<std::pair<uint32_t, uint32_t>, 5> seeds{{{0, 1},
+                                                              {1, 2},
+                                                              {0x9e3779b9, 2 * 0x9e3779b9},
+                                                              {2 * 0x9e3779b9, 3 * 0x9e3779b9},
+                                                              {0, 0x80000000}}};
+    const auto check = [&](const auto& hash, const char* what) {
+        for (const auto& [first, second] : seeds) {
+            std::array<std::array<double, 4>, 4> count{};
+            for (uint32_t i = 0; i < 40'000; ++i)
+                ++count.at(choose_member(table, hash(first, i)))
+                      .at(choose_member(table, hash(second, i)));
+            for (const auto& row : count)
+                for (const double flows : row)
+                    EXPECT_NEAR(100 * flows / (row[0] + row[1] + row[2] + row[3]), 25.0, 2.0)
+                        << what << ' ' << first << ' ' << second;
         }
-        for (const int n : count)
-            EXPECT_NEAR(100.0 * n / flows, 25.0, 2.0) << second;
-    }
+    };
+    check(hash4, "IPv4");
+    check(ports4, "IPv4 ports");
+    check(hash6, "IPv6");
+}
+
+// An ICMP error that is hashed as its quotation reversed takes the channel of the flow's answers.
+TEST(FlowHash, AnIcmpErrorFollowsTheFlow) {
+    const uint32_t quoted = 1024u << 16 | 443; // from kA4 to kB4
+    EXPECT_EQ(flow_hash(5, kB4, kA4, 6, reversed_ports(quoted)),
+              flow_hash(5, kB4, kA4, 6, 443u << 16 | 1024));
 }
 
 // One flipped input bit flips each output bit in about half of the cases.

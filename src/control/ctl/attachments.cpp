@@ -13,7 +13,7 @@ constexpr std::size_t kMaxAttachmentFile = std::size_t{64} << 20;
 
 // A limit as a member; "none" takes it away.
 Outcome write_limit(JsonWriter& json, const std::string& direction, const std::string& rate,
-                    std::optional<uint32_t> burst_us) {
+                    const LimitArguments& limits) {
     json.key(direction);
     if (rate == "none") {
         json.null();
@@ -23,8 +23,16 @@ Outcome write_limit(JsonWriter& json, const std::string& direction, const std::s
     if (!bps)
         return bps.error();
     json.begin_object().member("rate_bps", *bps);
-    if (burst_us)
-        json.member("burst_us", *burst_us);
+    if (limits.burst_us)
+        json.member("burst_us", *limits.burst_us);
+    if (!limits.peak.empty()) {
+        const auto peak = parse_rate(limits.peak, "peak");
+        if (!peak)
+            return peak.error();
+        json.member("peak_bps", *peak);
+    }
+    if (limits.excess_dscp)
+        json.member("excess_dscp", *limits.excess_dscp);
     json.end_object();
     return {};
 }
@@ -32,10 +40,10 @@ Outcome write_limit(JsonWriter& json, const std::string& direction, const std::s
 Outcome write_limits(JsonWriter& json, const LimitArguments& limits) {
     json.begin_object();
     if (!limits.egress.empty())
-        if (auto written = write_limit(json, "egress", limits.egress, limits.burst_us); !written)
+        if (auto written = write_limit(json, "egress", limits.egress, limits); !written)
             return written;
     if (!limits.ingress.empty())
-        if (auto written = write_limit(json, "ingress", limits.ingress, limits.burst_us); !written)
+        if (auto written = write_limit(json, "ingress", limits.ingress, limits); !written)
             return written;
     json.end_object();
     return {};
@@ -48,18 +56,28 @@ void write_texts(JsonWriter& json, std::string_view name, const std::vector<std:
     json.end_array();
 }
 
-std::string limit_text(const JsonValue& attachment, std::string_view direction) {
+const JsonValue* find_limit(const JsonValue& attachment, std::string_view direction) {
     const JsonValue* limits = attachment.find("limits");
-    const JsonValue* limit = limits ? limits->find(direction) : nullptr;
-    const JsonValue* rate = limit ? limit->find("rate_bps") : nullptr;
+    return limits ? limits->find(direction) : nullptr;
+}
+
+// `field` of a limit, "none" if there is none.
+std::string rate_cell(const JsonValue& attachment, std::string_view direction,
+                      std::string_view field) {
+    const JsonValue* limit = find_limit(attachment, direction);
+    const JsonValue* rate = limit ? limit->find(field) : nullptr;
     const auto* bps = rate ? rate->as<uint64_t>() : nullptr;
     return bps ? rate_text(*bps) : "none";
 }
 
-std::string burst_text(const JsonValue& attachment, std::string_view direction) {
-    const JsonValue* limits = attachment.find("limits");
-    const JsonValue* limit = limits ? limits->find(direction) : nullptr;
-    return limit ? cell(*limit, "burst_us") : "-";
+std::string limit_text(const JsonValue& attachment, std::string_view direction) {
+    return rate_cell(attachment, direction, "rate_bps");
+}
+
+std::string limit_cell(const JsonValue& attachment, std::string_view direction,
+                       std::string_view field) {
+    const JsonValue* limit = find_limit(attachment, direction);
+    return limit ? cell(*limit, field) : "-";
 }
 
 void add_attachment_row(Table& table, const JsonValue& it) {
@@ -127,7 +145,9 @@ Outcome add_attachment(Context& context, const AttachmentArguments& arguments) {
         json.member("mtu", *arguments.mtu);
     write_texts(json, "addresses", arguments.addresses);
     json.key("limits");
-    const LimitArguments limits{{}, arguments.egress_limit, arguments.ingress_limit, {}};
+    LimitArguments limits;
+    limits.egress = arguments.egress_limit;
+    limits.ingress = arguments.ingress_limit;
     if (auto written = write_limits(json, limits); !written)
         return written;
     json.end_object();
@@ -198,9 +218,12 @@ Outcome set_limits(Context& context, const LimitArguments& arguments) {
 
 Outcome show_limits(Context& context, const std::string& attachment) {
     return context.show(context.edge_path({"attachments", attachment}), [](const JsonValue& reply) {
-        Table table({"DIRECTION", ">LIMIT", ">BURST US"});
+        Table table({"DIRECTION", ">LIMIT", ">BURST US", ">PEAK", ">EXCESS DSCP"});
         for (const char* direction : {"egress", "ingress"})
-            table.add({direction, limit_text(reply, direction), burst_text(reply, direction)});
+            table.add({direction, limit_text(reply, direction),
+                       limit_cell(reply, direction, "burst_us"),
+                       rate_cell(reply, direction, "peak_bps"),
+                       limit_cell(reply, direction, "excess_dscp")});
         table.print("");
     });
 }

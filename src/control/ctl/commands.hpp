@@ -50,6 +50,8 @@ struct LimitArguments {
     std::string attachment;
     std::string egress, ingress; // a rate or "none"; empty: leave
     std::optional<uint32_t> burst_us;
+    std::string peak; // empty: one rate
+    std::optional<uint32_t> excess_dscp;
 };
 Outcome set_limits(Context& context, const LimitArguments& arguments);
 Outcome show_limits(Context& context, const std::string& attachment);

@@ -194,6 +194,8 @@ void Program::add_limit_group() {
     set->add_option("--egress", limit.egress, "VPC to channels: like 300M, or none");
     set->add_option("--ingress", limit.ingress, "channels to VPC: like 300M, or none");
     set->add_option("--burst-us", limit.burst_us, "burst, as time at the rate");
+    set->add_option("--peak", limit.peak, "what exceeds the rate passes up to this one, re-marked");
+    set->add_option("--excess-dscp", limit.excess_dscp, "its DSCP, 0 to 63; with --peak");
     auto* show = add(limits, "show", "the limits",
                      [this](Context& context) { return show_limits(context, limit.attachment); });
     for (auto* one : {set, show})

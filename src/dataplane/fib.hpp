@@ -1,98 +1,94 @@
 #pragma once
-// Longest prefix match of one VRF: immutable, compact, read by any number of threads. A multi-bit
-// trie with popcount-indexed nodes (Asai and Ohara, "Poptrie", SIGCOMM 2015): six address bits a
-// step, children and leaves of a node contiguous, so memory follows the number of prefixes.
+// Longest prefix match of one VRF: a compact trie, read by any number of threads while the control
+// thread changes it. fib_node.hpp says how it is built.
+//
+// A version of a table never changes: a route change makes new nodes from the changed one up to the
+// root, shares all others with the version before, and publishes the new root with one store. A
+// look-up loads the root once per burst and neither locks nor waits. Replaced nodes are freed after
+// a grace period, see fib_arena.hpp. Look-ups from any thread, everything else from the control
+// thread only.
 
+#include "dataplane/fib_arena.hpp"
 #include "isthmus/address.hpp"
+#include "isthmus/result.hpp"
 
-#include <bit>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
-#include <vector>
 
 namespace isthmus::dataplane {
 
-// What a prefix leads to; opaque to the FIB. 0 is "no route".
+// What a prefix leads to; opaque to the FIB, at most kMaxFibValue. 0 is "no route".
 using FibValue = uint32_t;
 inline constexpr FibValue kNoRoute = 0;
+inline constexpr FibValue kMaxFibValue = 0x7fff'ffff;
 
 template <class Prefix> struct FibRoute {
     Prefix prefix; // host bits zero
     FibValue value = kNoRoute;
 };
 
-// An address left-aligned in 128 bits and read six bits at a time. Behind the last bit stand zeros:
-// the last step of an IPv4 or IPv6 address, which has two bits, needs no special case, its routes
-// just cover sixteen slots each.
-struct FibBits {
-    uint64_t high = 0;
-    uint64_t low = 0;
-
-    FibBits() = default;
-    explicit FibBits(Ipv4Addr addr) : high(uint64_t{addr.value} << 32) {}
-    explicit FibBits(Ipv6Addr addr) : high(addr.high), low(addr.low) {}
-    [[nodiscard]] unsigned slot() const noexcept { return static_cast<unsigned>(high >> 58); }
-    // count <= 63; shifting by 64 - count in two parts keeps count 0 defined.
-    void skip(unsigned count) noexcept {
-        high = high << count | low >> 1 >> (63 - count);
-        low <<= count;
-    }
-};
-
-// One node of the trie, made by build_fib.
-struct FibNode {
-    uint64_t children = 0; // bit i: slot i leads to a child node
-    uint64_t leaves = 0;   // bit i: slot i starts a new run of equal leaves
-    uint32_t child_base = 0;
-    uint32_t leaf_base = 0;
-};
-
-struct FibTrie {
-    std::vector<FibNode> nodes; // [0] is the root; there is always one
-    std::vector<FibValue> leaves;
-    // The way to the first node that has a choice to make (the routes of a VRF often share their
-    // first bits): addresses that begin with entry_bits start there, all others at the root.
-    uint64_t entry_bits = 0;
-    uint64_t entry_mask = 0;
-    uint32_t entry_node = 0;
-    uint32_t entry_skip = 0;
+// What a table holds now.
+struct FibSize {
+    std::size_t routes = 0;
+    std::size_t node_units = 0;  // of the arena's nodes, without retired ones
+    std::size_t route_units = 0; // of the arena's routes
 };
 
 // Addr is Ipv4Addr or Ipv6Addr, Prefix the matching prefix type.
 template <class Addr, class Prefix> class Fib {
   public:
-    // Routes in any order; of two with one prefix the later one counts.
-    explicit Fib(std::span<const FibRoute<Prefix>> routes);
+    using Route = FibRoute<Prefix>;
+    // Look-ups that a bulk call interleaves; it takes any number.
+    static constexpr uint32_t kBulk = 64;
+
+    // Routes in any order, faster if sorted; of two with one prefix the later one counts. A value
+    // of kNoRoute is no route. Throws std::bad_alloc where apply() returns an error.
+    explicit Fib(std::span<const Route> routes, FibArena& arena = process_fib_arena());
+    explicit Fib(FibArena& arena) : Fib({}, arena) {}
+    // Frees all nodes at once: no reader may hold the table any more.
+    ~Fib();
+    Fib(const Fib&) = delete;
+    Fib& operator=(const Fib&) = delete;
 
     // kNoRoute if nothing matches.
-    [[nodiscard]] FibValue lookup(Addr addr) const noexcept {
-        FibBits bits(addr);
-        uint32_t index = 0;
-        if ((bits.high & trie_.entry_mask) == trie_.entry_bits) {
-            bits.skip(trie_.entry_skip);
-            index = trie_.entry_node;
-        }
-        for (;;) {
-            const FibNode& node = trie_.nodes[index];
-            const unsigned slot = bits.slot();
-            const uint64_t up_to_slot = (uint64_t{2} << slot) - 1; // 2 << 63 is 0: all slots
-            if ((node.children >> slot & 1) == 0)
-                return trie_.leaves[node.leaf_base + rank(node.leaves & up_to_slot)];
-            index = node.child_base + rank(node.children & up_to_slot);
-            bits.skip(6);
-        }
-    }
+    [[nodiscard]] FibValue lookup(Addr addr) const noexcept;
+    // values[i] becomes what addresses[i] leads to.
+    void lookup_bulk(const Addr* addresses, FibValue* values, uint32_t count) const noexcept;
+    // The same with a table for each address; all of one arena.
+    static void lookup_bulk(const Fib* const* tables, const Addr* addresses, FibValue* values,
+                            uint32_t count) noexcept;
 
-    [[nodiscard]] std::size_t memory_bytes() const noexcept;
+    // Adds, replaces and (value kNoRoute) deletes routes; readers see all changes at once. Of two
+    // with one prefix the later one counts; deleting what is not there does nothing. On an error
+    // (a value over kMaxFibValue, a prefix length too long, no room) nothing has changed.
+    [[nodiscard]] Result<void> apply(std::span<const Route> changes);
+    [[nodiscard]] Result<void> insert(const Prefix& prefix, FibValue value) {
+        const Route change{prefix, value};
+        return apply({&change, 1});
+    }
+    [[nodiscard]] Result<void> erase(const Prefix& prefix) { return insert(prefix, kNoRoute); }
+
+    // All routes, in no particular order.
+    void for_each(const std::function<void(const Route&)>& visit) const;
+    [[nodiscard]] std::size_t size() const { return size_.routes; }
+    // What the table itself takes, with what is needed to change it.
+    [[nodiscard]] std::size_t memory_bytes() const noexcept {
+        return sizeof *this + (size_.node_units + size_.route_units) * FibPool::kUnit;
+    }
 
   private:
-    // Position of the highest of `set` bits among them; there is at least one.
-    static uint32_t rank(uint64_t set) noexcept {
-        return static_cast<uint32_t>(std::popcount(set)) - 1;
-    }
+    [[nodiscard]] Result<void> check(std::span<const Route> changes) const;
 
-    FibTrie trie_;
+    // Readers need these two only. An entry, see fib_node.hpp.
+    std::atomic<uint32_t> root_{0};
+    const std::byte* base_;
+
+    FibArena& arena_;
+    FibValue default_ = kNoRoute; // the route of length 0
+    FibSize size_;
 };
 
 using Fib4 = Fib<Ipv4Addr, Ipv4Prefix>;

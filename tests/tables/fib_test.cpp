@@ -1,6 +1,6 @@
 // The trie against the plainest possible table: look at every route, keep the longest that matches.
 
-#include "dataplane/fib.hpp"
+#include "fib_families.hpp"
 
 #include <gtest/gtest.h>
 
@@ -8,6 +8,9 @@
 
 namespace isthmus::dataplane {
 namespace {
+
+using test::V4;
+using test::V6;
 
 template <class Addr, class Prefix>
 FibValue naive_lookup(const std::vector<FibRoute<Prefix>>& routes, Addr addr) {
@@ -21,38 +24,6 @@ FibValue naive_lookup(const std::vector<FibRoute<Prefix>>& routes, Addr addr) {
     }
     return value;
 }
-
-struct V4 {
-    using Addr = Ipv4Addr;
-    using Prefix = Ipv4Prefix;
-    using Table = Fib4;
-    static constexpr uint8_t kBits = 32;
-    static Addr random(std::mt19937_64& rng) { return {static_cast<uint32_t>(rng())}; }
-    static Addr flip(Addr addr, unsigned bit) { return {addr.value ^ uint32_t{1} << (31 - bit)}; }
-    // The first bits of `head`, then those of `tail`.
-    static Addr graft(Addr head, Addr tail, uint8_t bits) {
-        return {masked(head, bits).value | (tail.value ^ masked(tail, bits).value)};
-    }
-};
-
-struct V6 {
-    using Addr = Ipv6Addr;
-    using Prefix = Ipv6Prefix;
-    using Table = Fib6;
-    static constexpr uint8_t kBits = 128;
-    static Addr random(std::mt19937_64& rng) { return {rng(), rng()}; }
-    static Addr flip(Addr addr, unsigned bit) {
-        if (bit < 64)
-            addr.high ^= uint64_t{1} << (63 - bit);
-        else
-            addr.low ^= uint64_t{1} << (127 - bit);
-        return addr;
-    }
-    static Addr graft(Addr head, Addr tail, uint8_t bits) {
-        const Addr top = masked(head, bits), same = masked(tail, bits);
-        return {top.high | (tail.high ^ same.high), top.low | (tail.low ^ same.low)};
-    }
-};
 
 template <class Family> class FibTest : public testing::Test {
   protected:
@@ -105,7 +76,7 @@ using Families = testing::Types<V4, V6>;
 TYPED_TEST_SUITE(FibTest, Families);
 
 TYPED_TEST(FibTest, EmptyTableMatchesNothing) {
-    const typename TypeParam::Table fib({});
+    const typename TypeParam::Table fib(typename TestFixture::Routes{});
     for (int i = 0; i < 1000; ++i)
         EXPECT_EQ(fib.lookup(TypeParam::random(this->rng_)), kNoRoute);
 }
@@ -167,12 +138,29 @@ TYPED_TEST(FibTest, LaterRouteReplacesEarlier) {
     EXPECT_EQ(fib.lookup(addr), 2u);
 }
 
-TYPED_TEST(FibTest, RouteWithoutValueHidesShorterOnes) {
+TYPED_TEST(FibTest, RouteWithoutValueIsNoRoute) {
     const auto addr = TypeParam::random(this->rng_);
     const std::vector<typename TestFixture::Route> routes{{{{}, 0}, 5},
                                                           {{masked(addr, 16), 16}, kNoRoute}};
-    EXPECT_EQ(typename TypeParam::Table(routes).lookup(addr), kNoRoute);
-    EXPECT_EQ(typename TypeParam::Table(routes).lookup(TypeParam::flip(addr, 3)), 5u);
+    const typename TypeParam::Table fib(routes);
+    EXPECT_EQ(fib.lookup(addr), 5u);
+    EXPECT_EQ(fib.size(), 1u);
+}
+
+// More different values than there are codes, in a table that has pages.
+TEST(FibPages, ValuesBeyondTheCodes) {
+    FibArena arena(FibPages::ordinary);
+    std::vector<FibRoute<Ipv4Prefix>> routes;
+    for (uint32_t i = 0; i < 1000; ++i)
+        routes.push_back({{{10u << 24 | i << 8}, 24}, kMaxFibValue - i});
+    const Fib4 fib(routes, arena);
+    std::vector<Ipv4Addr> addresses;
+    for (const auto& route : routes)
+        addresses.push_back({route.prefix.addr.value + 7});
+    std::vector<FibValue> values(addresses.size());
+    fib.lookup_bulk(addresses.data(), values.data(), static_cast<uint32_t>(values.size()));
+    for (uint32_t i = 0; i < values.size(); ++i)
+        ASSERT_EQ(values[i], kMaxFibValue - i);
 }
 
 TEST(FibMemory, ThousandSubnetsOfAVpc) {
@@ -185,9 +173,11 @@ TEST(FibMemory, ThousandSubnetsOfAVpc) {
         const Ipv6Addr net6{uint64_t{0xfd00} << 48 | rng() % 65536 << 16, 0};
         routes6.push_back({{net6, 48}, 1 + i % 8});
     }
-    EXPECT_LT(Fib4(routes).memory_bytes(), 40u * 1024);
-    EXPECT_LT(Fib6(routes6).memory_bytes(), 64u * 1024);
-    EXPECT_LT(Fib4({}).memory_bytes(), 256u);
+    // With nothing to spare.
+    FibArena arena(FibPages::ordinary, std::size_t{1} << 30, 0);
+    EXPECT_LT(Fib4(routes, arena).memory_bytes(), 40u * 1024);
+    EXPECT_LT(Fib6(routes6, arena).memory_bytes(), 64u * 1024);
+    EXPECT_LT(Fib4(arena).memory_bytes(), 256u);
 }
 
 } // namespace

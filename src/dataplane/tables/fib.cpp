@@ -1,163 +1,130 @@
 #include "dataplane/fib.hpp"
 
+#include "dataplane/fib_writer.hpp"
+
 #include <algorithm>
-#include <array>
-#include <tuple>
+#include <new>
+#include <string>
+#include <vector>
 
 namespace isthmus::dataplane {
 namespace {
 
-constexpr unsigned kStride = 6;
-constexpr std::size_t kSlots = 64;
+// Wide nodes and pages cost memory: up to 14 MiB. From kWideFrom routes on a table always has them,
+// from kSpareFrom on while the arena is almost empty; it loses them below an eighth of that, so
+// that a table at the limit does not change its form all the time.
+constexpr std::size_t kWideFrom = 16384;
+constexpr std::size_t kSpareFrom = 256;
 
-// A route of either family, its prefix left-aligned.
-struct Entry {
-    FibBits bits;
-    unsigned length = 0;
-    FibValue value = kNoRoute;
+bool wants_wide(bool is_wide, std::size_t routes, const FibArena& arena) {
+    const std::size_t from = arena.has_spare() ? kSpareFrom : kWideFrom;
+    return routes >= (is_wide ? from / 8 : from);
+}
 
-    // The slot of a node that stands `depth` bits below the root.
-    [[nodiscard]] unsigned slot(unsigned depth) const {
-        FibBits rest = bits;
-        for (; depth != 0; depth -= kStride)
-            rest.skip(kStride);
-        return rest.slot();
-    }
-};
+// At most this much new memory for one route: three blocks with their entries, and its share of
+// wide nodes; and what the wide nodes of a table take besides.
+constexpr std::size_t kRoomPerRoute = 512;
+constexpr std::size_t kRoomPerTable = std::size_t{32} << 20;
 
-using Entries = std::span<const Entry>;
+template <class Prefix> constexpr unsigned max_length() {
+    return sizeof(Prefix) == sizeof(Ipv4Prefix) ? 32 : 128;
+}
 
-// A node still to be filled: the routes below it, all longer than its depth, and what applies
-// where none of them does.
-struct Work {
-    uint32_t node = 0;
-    unsigned depth = 0;
-    Entries below;
-    FibValue inherited = kNoRoute;
-};
+template <class Route> bool before(const Route& a, const Route& b) {
+    return a.prefix < b.prefix;
+}
 
-class Builder {
-  public:
-    FibTrie build(Entries entries) {
-        FibValue everywhere = kNoRoute;
-        if (!entries.empty() && entries.front().length == 0) {
-            everywhere = entries.front().value;
-            entries = entries.subspan(1);
-        }
-        trie_.nodes.emplace_back();
-        // Breadth first, so that the nodes that many addresses pass stand together.
-        queue_.push_back({0, 0, entries, everywhere});
-        for (std::size_t i = 0; i < queue_.size(); ++i)
-            fill(Work(queue_[i]));
-        find_entry(entries);
-        trie_.nodes.shrink_to_fit();
-        trie_.leaves.shrink_to_fit();
-        return std::move(trie_);
-    }
-
-  private:
-    // Sorting by address, then length, makes a prefix precede everything inside it, so that a
-    // longer one simply overwrites the slots of a shorter one, and keeps the routes below a slot
-    // together.
-    void fill(const Work& work) {
-        std::array<FibValue, kSlots> values;
-        values.fill(work.inherited);
-        std::array<Entries, kSlots> deeper{};
-        FibNode node;
-        const unsigned end = work.depth + kStride;
-        for (std::size_t i = 0; i < work.below.size();) {
-            const Entry& entry = work.below[i];
-            const unsigned slot = entry.slot(work.depth);
-            if (entry.length <= end) {
-                const std::size_t covered = std::size_t{1} << (end - entry.length);
-                std::fill_n(values.begin() + slot, covered, entry.value);
-                ++i;
-                continue;
-            }
-            std::size_t next = i + 1;
-            while (next < work.below.size() && work.below[next].slot(work.depth) == slot)
-                ++next;
-            deeper[slot] = work.below.subspan(i, next - i);
-            node.children |= uint64_t{1} << slot;
-            i = next;
-        }
-        node.child_base = static_cast<uint32_t>(trie_.nodes.size());
-        node.leaf_base = static_cast<uint32_t>(trie_.leaves.size());
-        for (std::size_t slot = 0; slot < kSlots; ++slot) {
-            if ((node.children >> slot & 1) != 0)
-                add_child(Work{0, end, deeper[slot], values[slot]});
-            else
-                add_leaf(node, slot, values[slot]);
-        }
-        trie_.nodes[work.node] = node;
-    }
-
-    void add_child(Work child) {
-        child.node = static_cast<uint32_t>(trie_.nodes.size());
-        trie_.nodes.emplace_back();
-        queue_.push_back(child);
-    }
-
-    // A run goes on across slots that lead to children: nobody asks for the leaf of such a slot.
-    void add_leaf(FibNode& node, std::size_t slot, FibValue value) {
-        if (node.leaves != 0 && trie_.leaves.back() == value)
-            return;
-        node.leaves |= uint64_t{1} << slot;
-        trie_.leaves.push_back(value);
-    }
-
-    // Down from the root while there is one child, but not beyond the bits that `high` holds.
-    void find_entry(Entries entries) {
-        uint32_t node = 0;
-        unsigned depth = 0;
-        while (depth + kStride < 64 && std::popcount(trie_.nodes[node].children) == 1) {
-            node = trie_.nodes[node].child_base;
-            depth += kStride;
-        }
-        if (depth == 0)
-            return;
-        // Every node on the way has one child, so any route longer than `depth` shows it.
-        const auto deep = std::find_if(entries.begin(), entries.end(),
-                                       [depth](const Entry& e) { return e.length > depth; });
-        trie_.entry_mask = ~uint64_t{0} << (64 - depth);
-        trie_.entry_bits = deep->bits.high & trie_.entry_mask;
-        trie_.entry_node = node;
-        trie_.entry_skip = depth;
-    }
-
-    FibTrie trie_;
-    std::vector<Work> queue_;
-};
-
-FibTrie build_fib(std::vector<Entry> entries) {
-    const auto order = [](const Entry& e) { return std::tuple(e.bits.high, e.bits.low, e.length); };
-    std::stable_sort(entries.begin(), entries.end(),
-                     [&](const Entry& a, const Entry& b) { return order(a) < order(b); });
-    // The sort keeps equal prefixes in their order; the last of them counts.
+// Sorted, host bits zero, the last of equal prefixes only.
+template <class Route> std::vector<Route> in_order(std::span<const Route> changes) {
+    std::vector<Route> sorted(changes.begin(), changes.end());
+    for (Route& change : sorted)
+        change.prefix.addr = masked(change.prefix.addr, change.prefix.length);
+    if (!std::is_sorted(sorted.begin(), sorted.end(), before<Route>))
+        std::stable_sort(sorted.begin(), sorted.end(), before<Route>);
     std::size_t kept = 0;
-    for (const Entry& entry : entries) {
-        if (kept != 0 && order(entries[kept - 1]) == order(entry))
-            entries[kept - 1] = entry;
+    for (const Route& change : sorted) {
+        if (kept != 0 && sorted[kept - 1].prefix == change.prefix)
+            sorted[kept - 1] = change;
         else
-            entries[kept++] = entry;
+            sorted[kept++] = change;
     }
-    return Builder().build({entries.data(), kept});
+    sorted.resize(kept);
+    return sorted;
 }
 
 } // namespace
 
 template <class Addr, class Prefix>
-Fib<Addr, Prefix>::Fib(std::span<const FibRoute<Prefix>> routes) {
-    std::vector<Entry> entries;
-    entries.reserve(routes.size());
-    for (const auto& [prefix, value] : routes)
-        entries.push_back({FibBits(masked(prefix.addr, prefix.length)), prefix.length, value});
-    trie_ = build_fib(std::move(entries));
+Fib<Addr, Prefix>::Fib(std::span<const Route> routes, FibArena& arena)
+    : base_(arena.nodes().base()), arena_(arena) {
+    if (!routes.empty() && !apply(routes))
+        throw std::bad_alloc();
 }
 
-template <class Addr, class Prefix> std::size_t Fib<Addr, Prefix>::memory_bytes() const noexcept {
-    return sizeof *this + trie_.nodes.capacity() * sizeof(FibNode) +
-           trie_.leaves.capacity() * sizeof(FibValue);
+template <class Addr, class Prefix> Fib<Addr, Prefix>::~Fib() {
+    using Writer = fib::Writer<Addr, Prefix>;
+    Writer(arena_, size_).drop(root_.load(std::memory_order_relaxed), Writer::Readers::none);
+}
+
+template <class Addr, class Prefix>
+Result<void> Fib<Addr, Prefix>::check(std::span<const Route> changes) const {
+    for (const Route& change : changes) {
+        if (change.prefix.length > max_length<Prefix>())
+            return invalid_value("prefix length", std::to_string(change.prefix.length),
+                                 "at most " + std::to_string(max_length<Prefix>()));
+        if (change.value > kMaxFibValue)
+            return invalid_value("route value", std::to_string(change.value),
+                                 "at most " + std::to_string(kMaxFibValue));
+    }
+    const std::size_t room = std::min(arena_.nodes().room_bytes(), arena_.routes().room_bytes());
+    // A change of form builds the table once more.
+    const std::size_t routes = changes.size() + std::min(size_.routes, kWideFrom);
+    const std::size_t needed = kRoomPerTable + routes * kRoomPerRoute;
+    if (needed > room)
+        return Error{ErrorCode::unavailable, "no room for " + std::to_string(changes.size()) +
+                                                 " route changes in the forwarding tables: up to " +
+                                                 std::to_string(needed) + " octets needed, " +
+                                                 std::to_string(room) + " left"};
+    return {};
+}
+
+template <class Addr, class Prefix>
+Result<void> Fib<Addr, Prefix>::apply(std::span<const Route> changes) {
+    if (auto good = check(changes); !good)
+        return good;
+    const auto sorted = in_order(changes);
+    std::span<const Route> rest(sorted);
+    FibValue whole = default_;
+    if (!rest.empty() && rest.front().prefix.length == 0) {
+        whole = rest.front().value;
+        rest = rest.subspan(1);
+    }
+    using Writer = fib::Writer<Addr, Prefix>;
+    Writer writer(arena_, size_);
+    const fib::Entry root = root_.load(std::memory_order_relaxed);
+    const bool is_wide = root >> 30 == 3;
+    const bool wide = is_wide || (!fib::is_child(root) && wants_wide(false, rest.size(), arena_));
+    fib::Entry made = writer.apply(root, wide, rest, whole);
+    size_.routes += (whole != kNoRoute) - (default_ != kNoRoute);
+    default_ = whole;
+    if (wants_wide(wide, size_.routes, arena_) != wide) {
+        std::vector<Route> all;
+        fib::visit_routes<Addr, Prefix>(arena_, made,
+                                        [&](const Route& route) { all.push_back(route); });
+        std::sort(all.begin(), all.end(), before<Route>);
+        writer.drop(made, Writer::Readers::possible);
+        size_ = {whole != kNoRoute, 0, 0};
+        made = writer.apply(0, !wide, all, whole);
+    }
+    root_.store(made, std::memory_order_release);
+    return {};
+}
+
+template <class Addr, class Prefix>
+void Fib<Addr, Prefix>::for_each(const std::function<void(const Route&)>& visit) const {
+    if (default_ != kNoRoute)
+        visit({{}, default_});
+    fib::visit_routes<Addr, Prefix>(arena_, root_.load(std::memory_order_relaxed), visit);
 }
 
 template class Fib<Ipv4Addr, Ipv4Prefix>;

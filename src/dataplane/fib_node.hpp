@@ -1,0 +1,138 @@
+#pragma once
+// Layout of FIB nodes and the steps of a look-up. Internal to the FIB: use fib.hpp.
+//
+// A *block* decides on six address bits (after Poptrie: Asai and Ohara, SIGCOMM 2015), but holds
+// its results itself: a bitmap says at which of its 64 slots a run of equal results starts, and one
+// entry per run follows at once, mostly in the same cache line. An entry is a value, 0 (no route of
+// this block: the inherited value counts), or a child. Blocks stand at depths that are multiples of
+// six; those that would have no choice to make are left out, so a block says which addresses are
+// its own.
+//
+// A large table begins with *wide* nodes instead, plain arrays indexed by several bits. For IPv4
+// *pages* follow, see fib_page.hpp.
+//
+// Values are not pushed down to the leaves, or a new default route would rewrite everything. A
+// block holds the value that its parent's routes give to all of it, a wide node those of its slots.
+// That is enough for almost every look-up; the rest walk again and remember the best value on the
+// way.
+
+#include "dataplane/fib_arena.hpp"
+#include "isthmus/address.hpp"
+
+#include <array>
+#include <bit>
+#include <cstdint>
+
+namespace isthmus::dataplane::fib {
+
+// A value, or a child. The root of a table is an entry as well.
+using Entry = uint32_t;
+inline constexpr Entry kChild = Entry{1} << 31;
+inline constexpr Entry kWide = Entry{1} << 30; // of a root only: the child is a wide node
+inline constexpr Entry kLong = kWide; // of all others: the child is a block of several cache lines
+inline constexpr FibIndex kIndexMask = kWide - 1;
+
+[[nodiscard]] inline constexpr bool is_child(Entry entry) noexcept {
+    return entry >> 31 != 0;
+}
+
+inline constexpr unsigned kStride = 6;
+inline constexpr unsigned kSlots = 64;
+
+template <class Addr> struct Block;
+
+template <> struct alignas(8) Block<Ipv4Addr> {
+    static constexpr std::size_t kHeader = 24;
+    static constexpr unsigned kMaxDepth = 30;
+
+    uint64_t starts;    // bit i: a run starts at slot i; bit 0 is set
+    uint32_t path;      // the first `depth` bits of all addresses here
+    uint32_t inherited; // what the parent's routes say for all of this block
+    FibIndex routes;    // see BlockRoutes; 0: every slot with a value is a route of full length
+    uint32_t depth;     // in bits
+
+    [[nodiscard]] bool matches(Ipv4Addr addr) const noexcept {
+        return uint64_t{addr.value ^ path} >> (32 - depth) == 0;
+    }
+    // 63 minus the slot: the shift that leaves the bits up to the slot.
+    [[nodiscard]] unsigned above_slot(Ipv4Addr addr) const noexcept {
+        return static_cast<unsigned>(~(uint64_t{addr.value} << 32 << depth) >> 58);
+    }
+};
+static_assert(sizeof(Block<Ipv4Addr>) == 24);
+
+// The path is of the address's upper half up to depth 60, and of its lower half beyond. Every way
+// to a deeper block passes one of depth 60, so that one half is always enough.
+template <> struct alignas(8) Block<Ipv6Addr> {
+    static constexpr std::size_t kHeader = 28; // entries begin before the structure's padding
+    static constexpr unsigned kMaxDepth = 126;
+
+    uint64_t starts;
+    uint64_t path;
+    uint32_t inherited;
+    FibIndex routes;
+    uint32_t depth;
+
+    [[nodiscard]] bool matches(Ipv6Addr addr) const noexcept {
+        if (depth <= 60) [[likely]]
+            return (addr.high ^ path) >> 1 >> (63 - depth) == 0;
+        return (addr.low ^ path) >> (128 - depth) == 0;
+    }
+    [[nodiscard]] unsigned above_slot(Ipv6Addr addr) const noexcept {
+        if (depth < 60) [[likely]]
+            return static_cast<unsigned>(~(addr.high << depth) >> 58);
+        if (depth == 60)
+            return static_cast<unsigned>(~(addr.high << 60 | addr.low >> 4) >> 58);
+        return static_cast<unsigned>(~(addr.low << (depth - 64)) >> 58);
+    }
+};
+
+template <class Addr> [[nodiscard]] const Entry* entries(const Block<Addr>* block) noexcept {
+    return reinterpret_cast<const Entry*>(reinterpret_cast<const std::byte*>(block) +
+                                          Block<Addr>::kHeader);
+}
+template <class Addr> [[nodiscard]] Entry* entries(Block<Addr>* block) noexcept {
+    return reinterpret_cast<Entry*>(reinterpret_cast<std::byte*>(block) + Block<Addr>::kHeader);
+}
+template <class Addr> [[nodiscard]] constexpr uint32_t block_units(unsigned entry_count) {
+    return static_cast<uint32_t>(
+        (Block<Addr>::kHeader + entry_count * sizeof(Entry) + FibPool::kUnit - 1) / FibPool::kUnit);
+}
+
+// Bits that each level of wide nodes decides on. The first 24 bits of IPv6 addresses hold little
+// choice (2000::/3, and the registries' few blocks of it), so wide nodes reach further there.
+template <class Addr> inline constexpr std::array<uint8_t, 0> kWideLevels{};
+template <> inline constexpr std::array<uint8_t, 1> kWideLevels<Ipv4Addr>{12};
+template <> inline constexpr std::array<uint8_t, 3> kWideLevels<Ipv6Addr>{6, 9, 9};
+
+// A wide node: entries by slot, then by slot what the routes that end in this node say (of the
+// first one: the default route included), then where its routes are.
+[[nodiscard]] constexpr uint32_t wide_units(unsigned width) {
+    return static_cast<uint32_t>((2 * sizeof(Entry) << width) / FibPool::kUnit + 1);
+}
+
+[[nodiscard]] inline unsigned wide_slot(Ipv4Addr addr, unsigned from, unsigned width) noexcept {
+    return addr.value << from >> (32 - width);
+}
+[[nodiscard]] inline unsigned wide_slot(Ipv6Addr addr, unsigned from, unsigned width) noexcept {
+    return static_cast<unsigned>(addr.high << from >> (64 - width));
+}
+
+[[nodiscard]] inline const std::byte* node_at(const std::byte* base, Entry child) noexcept {
+    return base + std::size_t{child & kIndexMask} * FibPool::kUnit;
+}
+template <class Addr>
+[[nodiscard]] const Block<Addr>* block_at(const std::byte* base, Entry child) noexcept {
+    return reinterpret_cast<const Block<Addr>*>(node_at(base, child));
+}
+[[nodiscard]] inline const Entry* wide_at(const std::byte* base, Entry child) noexcept {
+    return reinterpret_cast<const Entry*>(node_at(base, child));
+}
+
+// What the block itself says: a child, a value or 0.
+template <class Addr> [[nodiscard]] Entry own_entry(const Block<Addr>& block, Addr addr) noexcept {
+    const int rank = std::popcount(block.starts << block.above_slot(addr));
+    return block.matches(addr) ? entries(&block)[rank - 1] : 0;
+}
+
+} // namespace isthmus::dataplane::fib

@@ -1,0 +1,114 @@
+#include "dataplane/fib_arena.hpp"
+
+#include <algorithm>
+#include <new>
+
+#include <sys/mman.h>
+
+namespace isthmus::dataplane {
+namespace {
+
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kLineUnits = 64 / FibPool::kUnit;
+
+std::size_t round_up(std::size_t bytes, std::size_t to) {
+    return (bytes + to - 1) / to * to;
+}
+
+} // namespace
+
+FibPool::FibPool(std::size_t limit_bytes, FibPages pages)
+    : limit_(round_up(limit_bytes, kHugePage)), pages_(pages), free_(kMaxUnits + 1) {
+    // Without access rights the range counts neither as memory nor towards an overcommit limit.
+    void* range = mmap(nullptr, limit_ + kHugePage, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (range == MAP_FAILED)
+        throw std::bad_alloc();
+    range_ = static_cast<std::byte*>(range);
+    base_ = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<uintptr_t>(range), kHugePage));
+    map_up_to(kReserved);
+    next_unit_ = kReserved / kUnit; // index 0 means none
+}
+
+FibPool::~FibPool() {
+    munmap(range_, limit_ + kHugePage);
+}
+
+FibIndex FibPool::allocate(uint32_t units) {
+    FibIndex index = free_[units];
+    if (index != 0)
+        free_[units] = *at<FibIndex>(index);
+    else
+        index = carve(units);
+    used_units_ += units;
+    return index;
+}
+
+void FibPool::release(FibIndex index, uint32_t units) {
+    used_units_ -= units;
+    *at<FibIndex>(index) = free_[units];
+    free_[units] = index;
+}
+
+FibIndex FibPool::carve(uint32_t units) {
+    // What fits into a cache line does not straddle two; what was skipped serves a smaller piece.
+    const std::size_t left = kLineUnits - next_unit_ % kLineUnits;
+    const std::size_t skipped = units <= kLineUnits && units > left ? left : 0;
+    if ((next_unit_ + skipped + units) * kUnit > mapped_)
+        map_up_to((next_unit_ + skipped + units) * kUnit);
+    if (skipped != 0) {
+        used_units_ += skipped;
+        release(static_cast<FibIndex>(next_unit_), static_cast<uint32_t>(skipped));
+    }
+    const auto index = static_cast<FibIndex>(next_unit_ + skipped);
+    next_unit_ += skipped + units;
+    return index;
+}
+
+void FibPool::map_up_to(std::size_t bytes) {
+    const std::size_t wanted = round_up(bytes, kHugePage);
+    if (wanted > limit_)
+        throw std::bad_alloc();
+    std::byte* start = base_ + mapped_;
+    if (mprotect(start, wanted - mapped_, PROT_READ | PROT_WRITE) != 0)
+        throw std::bad_alloc();
+    // Advice: a kernel without huge pages serves ordinary ones, and nothing else changes.
+    madvise(start, wanted - mapped_, pages_ == FibPages::huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    mapped_ = wanted;
+}
+
+FibArena::FibArena(FibPages pages, std::size_t limit_bytes, std::size_t spare_bytes)
+    : nodes_(limit_bytes, pages), routes_(limit_bytes, pages), spare_(spare_bytes) {
+    static_assert(kCodes * sizeof(uint32_t) <= FibPool::kReserved);
+}
+
+uint8_t FibArena::code_of(uint32_t value) {
+    if (value == 0)
+        return 0;
+    if (const auto known = codes_.find(value); known != codes_.end())
+        return known->second;
+    if (codes_.size() == kCodes - 2)
+        return kNoCode;
+    const auto code = static_cast<uint8_t>(codes_.size() + 1);
+    codes_.emplace(value, code);
+    // Readers meet the code in nodes that are published later.
+    nodes_.at<uint32_t>(0)[code] = value;
+    return code;
+}
+
+void FibArena::retire(FibIndex node, uint32_t units) {
+    retired_.push_back({epoch_, node, units});
+}
+
+void FibArena::reclaim(uint64_t up_to_epoch) {
+    for (; !retired_.empty() && retired_.front().epoch < up_to_epoch; retired_.pop_front())
+        nodes_.release(retired_.front().node, retired_.front().units);
+}
+
+FibArena& process_fib_arena() {
+    // Never destroyed: tables with static lifetime may outlive any order of destruction.
+    static FibArena* arena = new FibArena;
+    return *arena;
+}
+
+} // namespace isthmus::dataplane

@@ -1,0 +1,178 @@
+#include "dataplane/fib_page.hpp"
+#include "dataplane/fib_writer.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace isthmus::dataplane::fib {
+namespace {
+
+// A page that is being made from another one: lines of that, or of its own where anything changes.
+class OpenPage {
+  public:
+    explicit OpenPage(const Page* before) : before_(before) {}
+
+    uint8_t* open(unsigned line) {
+        uint8_t* own = codes_.data() + line * Page::kLineSlots;
+        if ((opened_ >> line & 1) == 0 && before_ != nullptr)
+            std::copy_n(before_->lines() + before_->line_of[line] * Page::kLineSlots,
+                        Page::kLineSlots, own);
+        opened_ |= uint64_t{1} << line;
+        return own;
+    }
+    void set(unsigned slot, uint8_t code, Entry entry) {
+        open(slot / Page::kLineSlots)[slot % Page::kLineSlots] = code;
+        entries_[slot] = entry;
+    }
+    // Deals out the lines, each different one once where that is cheap to see, and counts.
+    void arrange(Page& head) {
+        std::array<uint8_t, Page::kLines> kept;        // by line of the page before
+        std::array<uint8_t, FibArena::kCodes> uniform; // by code, the line that has nothing else
+        kept.fill(Page::kLines);
+        uniform.fill(Page::kLines);
+        for (unsigned line = 0; line < Page::kLines; ++line) {
+            const bool own = (opened_ >> line & 1) != 0;
+            uint8_t& known = own ? fresh_ : kept[before_->line_of[line]];
+            if (own)
+                known = Page::kLines;
+            if (known == Page::kLines) {
+                const uint8_t* codes =
+                    own ? codes_.data() + line * Page::kLineSlots
+                        : before_->lines() + before_->line_of[line] * Page::kLineSlots;
+                const bool same = std::memcmp(codes + 1, codes, Page::kLineSlots - 1) == 0;
+                uint8_t& shared = same ? uniform[codes[0]] : known;
+                if (shared == Page::kLines) {
+                    shared = static_cast<uint8_t>(head.line_count);
+                    stored_[head.line_count++] = codes;
+                }
+                known = shared;
+            }
+            head.line_of[line] = known;
+        }
+        for_each_extra([&](Page::Extra) { ++head.extra_count; });
+    }
+    void write(const Page& head, Page& made) {
+        made = head;
+        auto* to = reinterpret_cast<uint8_t*>(&made + 1);
+        for (uint32_t i = 0; i < head.line_count; ++i)
+            to = std::copy_n(stored_[i], Page::kLineSlots, to);
+        auto* extra = reinterpret_cast<Page::Extra*>(to);
+        for_each_extra([&](Page::Extra each) { *extra++ = each; });
+    }
+    // In the order of slots: those of the page before, and of lines of our own.
+    template <class Visit> void for_each_extra(Visit&& visit) const {
+        const Page::Extra* old = before_ != nullptr ? before_->extras() : nullptr;
+        const Page::Extra* end = before_ != nullptr ? old + before_->extra_count : nullptr;
+        const auto visit_until = [&](unsigned slot) {
+            for (; old != end && old->slot < slot; ++old)
+                if ((opened_ >> (old->slot / Page::kLineSlots) & 1) == 0)
+                    visit(*old);
+        };
+        for (uint64_t rest = opened_; rest != 0; rest &= rest - 1) {
+            const unsigned first = static_cast<unsigned>(std::countr_zero(rest)) * Page::kLineSlots;
+            visit_until(first);
+            for (unsigned slot = first; slot < first + Page::kLineSlots; ++slot)
+                if (codes_[slot] == FibArena::kNoCode)
+                    visit({slot, entries_[slot]});
+        }
+        visit_until(Page::kSlots);
+    }
+
+  private:
+    const Page* before_;
+    uint64_t opened_ = 0; // lines of our own
+    uint8_t fresh_ = 0;
+    std::array<const uint8_t*, Page::kLines> stored_;
+    std::array<uint8_t, Page::kSlots> codes_;
+    std::array<Entry, Page::kSlots> entries_; // where the code is kNoCode
+};
+
+uint32_t units_of(const Page& page) {
+    return page_units(page.line_count, page.extra_count);
+}
+
+// What all addresses of a slot lead to: its value; or, if that is not all, the block below.
+template <class Writer> Entry resolve_slot(const Writer& block_of, Entry blocks, Ipv4Addr addr) {
+    FibValue best = kNoRoute;
+    Entry entry = blocks;
+    while (is_child(entry)) {
+        const Block<Ipv4Addr>& there = block_of(entry);
+        best = there.inherited != kNoRoute ? there.inherited : best;
+        if (there.depth >= Page::kEnd)
+            return shared_bits(there, addr) >= Page::kEnd ? entry : best;
+        entry = own_entry(there, addr);
+    }
+    return entry != kNoRoute ? entry : best;
+}
+
+} // namespace
+
+// The page of `blocks`, which have come from those of `before` by `changes`.
+template <class Addr, class Prefix>
+Entry Writer<Addr, Prefix>::make_page(const Page* before, Entry blocks, Changes changes) {
+    OpenPage open(before);
+    const Addr first = masked(changes.front().prefix.addr, Page::kDepth);
+    const auto block_of = [this](Entry child) -> const Block& { return *block(child); };
+    const auto fill = [&](unsigned low, unsigned count) {
+        for (unsigned slot = low; slot < low + count; ++slot) {
+            const Entry entry =
+                resolve_slot(block_of, blocks, with_bits(first, Page::kDepth, Page::kWidth, slot));
+            open.set(slot, is_child(entry) ? FibArena::kNoCode : arena_.code_of(entry), entry);
+        }
+    };
+    // Many changes overlap, so that it is less work to make the page anew.
+    if (before == nullptr || changes.size() > Page::kSlots / 8)
+        fill(0, Page::kSlots);
+    else
+        for (const Route& change : changes) {
+            const unsigned end = std::min<unsigned>(change.prefix.length, Page::kEnd);
+            const unsigned slot = page_slot(change.prefix.addr);
+            fill(slot, 1u << (Page::kEnd - end));
+            // A block that came or went on the way to the change may have moved those beside it.
+            const uint8_t* codes = open.open(slot / Page::kLineSlots);
+            for (unsigned i = 0; i < Page::kLineSlots; ++i)
+                if (codes[i] == FibArena::kNoCode)
+                    fill(slot - slot % Page::kLineSlots + i, 1);
+        }
+
+    Page head{{}, blocks, 0, 0, 0};
+    open.arrange(head);
+    const FibIndex index = new_node(units_of(head));
+    open.write(head, *arena_.nodes().at<Page>(index));
+    return kChild | index;
+}
+
+// What follows the last wide node: a page with its blocks, or a block.
+template <class Addr, class Prefix>
+Entry Writer<Addr, Prefix>::update_below(Entry old, unsigned from, Changes changes) {
+    if constexpr (!kHasPages<Addr>) {
+        return update(old, from, changes, kNoRoute);
+    } else {
+        const Page* before = old != 0 ? page_at(arena_.nodes().base(), old) : nullptr;
+        const Entry blocks =
+            update(before != nullptr ? before->blocks : 0, from, changes, kNoRoute);
+        const Entry made = blocks != 0 ? make_page(before, blocks, changes) : 0;
+        if (before != nullptr)
+            old_node(old & kIndexMask, units_of(*before), Readers::possible);
+        return made;
+    }
+}
+
+template <class Addr, class Prefix>
+void Writer<Addr, Prefix>::drop_below(Entry child, Readers readers) {
+    if constexpr (kHasPages<Addr>) {
+        const Page& page = *page_at(arena_.nodes().base(), child);
+        drop_block(page.blocks, readers);
+        old_node(child & kIndexMask, units_of(page), readers);
+    } else {
+        drop_block(child, readers);
+    }
+}
+
+template Entry Writer<Ipv4Addr, Ipv4Prefix>::update_below(Entry, unsigned, Changes);
+template Entry Writer<Ipv6Addr, Ipv6Prefix>::update_below(Entry, unsigned, Changes);
+template void Writer<Ipv4Addr, Ipv4Prefix>::drop_below(Entry, Readers);
+template void Writer<Ipv6Addr, Ipv6Prefix>::drop_below(Entry, Readers);
+
+} // namespace isthmus::dataplane::fib

@@ -2,6 +2,7 @@
 // is kept in real time.
 
 #include "dataplane/channel_choice.hpp"
+#include "dataplane/flow_hash.hpp"
 #include "dataplane/meter.hpp"
 
 #include <benchmark/benchmark.h>

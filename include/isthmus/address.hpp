@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 namespace isthmus {
@@ -20,6 +21,24 @@ struct MacAddr {
     [[nodiscard]] bool is_multicast() const { return (octets[0] & 1) != 0; } // broadcast included
     [[nodiscard]] bool is_zero() const { return octets == std::array<uint8_t, 6>{}; }
     auto operator<=>(const MacAddr&) const = default;
+    // The default one is a call of memcmp, for every packet.
+    [[nodiscard]] constexpr bool operator==(const MacAddr& other) const {
+        return number() == other.number();
+    }
+    // Some 48-bit number that no other address has.
+    [[nodiscard]] constexpr uint64_t number() const {
+        if (std::is_constant_evaluated()) {
+            uint64_t value = 0;
+            for (std::size_t n = 0; n < octets.size(); ++n)
+                value |= uint64_t{octets[n]} << 8 * n;
+            return value;
+        }
+        uint32_t low = 0;
+        uint16_t high = 0;
+        __builtin_memcpy(&low, octets.data(), sizeof low);
+        __builtin_memcpy(&high, octets.data() + sizeof low, sizeof high);
+        return uint64_t{high} << 32 | low;
+    }
 };
 inline constexpr MacAddr kBroadcastMac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 

@@ -21,7 +21,8 @@ inline constexpr uint16_t kEtherTypeMacsec = 0x88e5;
 
 inline constexpr uint16_t kEthernetHeaderLength = 14;
 inline constexpr uint16_t kVlanTagLength = 4;
-inline constexpr uint16_t kMacPairLength = 12; // DA and SA
+inline constexpr uint16_t kVlanReserved = 4095; // 802.1Q, table 9-2
+inline constexpr uint16_t kMacPairLength = 12;  // DA and SA
 
 // Protocol numbers (IANA), IPv4 `protocol` and IPv6 `next header`.
 inline constexpr uint8_t kProtoHopByHop = 0;
@@ -158,7 +159,14 @@ template <class T> [[nodiscard]] T* overlay(uint8_t* octets) {
 // up.
 [[nodiscard]] inline uint64_t checksum_add(uint64_t sum, const uint8_t* octets,
                                            std::size_t length) {
-    while (length >= 2) {
+    while (length >= 4) {
+        uint32_t words;
+        __builtin_memcpy(&words, octets, 4);
+        sum += words;
+        octets += 4;
+        length -= 4;
+    }
+    if (length >= 2) {
         uint16_t word;
         __builtin_memcpy(&word, octets, 2);
         sum += word;
@@ -171,8 +179,10 @@ template <class T> [[nodiscard]] T* overlay(uint8_t* octets) {
 }
 // The checksum field's raw (memory order) value for an unfolded sum; store it with set_raw.
 [[nodiscard]] inline uint16_t checksum_finish(uint64_t sum) {
-    while (sum >> 16 != 0)
-        sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
     return static_cast<uint16_t>(~sum);
 }
 

@@ -123,10 +123,10 @@ Adjacency peer_adjacency(const NeighbourMacs& neighbours, LinkId link, const IpA
     return {{}, false, peer};
 }
 
-dataplane::FeatureState feature_state(const NeighbourMacs& neighbours, LinkId link,
+dataplane::FeatureState feature_state(const NeighbourMacs& neighbours, LinkId link, PortId port,
                                       const Feature& feature) {
     dataplane::FeatureState state;
-    state.present = true;
+    state.port = port;
     state.vlan = feature.vlan;
     state.mtu = feature.mtu;
     state.has_ipv4 = feature.peer_ipv4.has_value();
@@ -173,7 +173,8 @@ AttachmentState attachment_state(const CompileInput& input, AttachmentId id, con
         state.features.push_back(
             feature == spec.features.end()
                 ? dataplane::FeatureState{}
-                : feature_state(input.neighbours, {id, channel}, feature->second));
+                : feature_state(input.neighbours, {id, channel},
+                                input.model.config.channels[channel.value].port, feature->second));
     }
     return state;
 }
@@ -202,7 +203,6 @@ void compile_interconnects(const CompileInput& input, ForwardingState& state) {
             members[m].weight = channel.capacity_mbps;
         }
         interconnect.buckets = dataplane::build_buckets(std::span(members.data(), count));
-        interconnect.hash_seed = kSeedBase * (config.interconnects[n].edge.value + 1u);
     }
 }
 
@@ -233,6 +233,7 @@ void compile_ports(const CompileInput& input, ForwardingState& state) {
         dataplane::PortState port;
         port.edge = config.ports[p].edge;
         port.mac = input.ports[p].mac;
+        port.hash_seed = kSeedBase * (port.edge.value + 1u);
         port.link_local = link_local_from(port.mac);
         port.enabled = input.model.port_enabled[p];
         port.max_frame = wire::kEthernetHeaderLength + l2_payload(config, PortId(p));

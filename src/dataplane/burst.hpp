@@ -4,6 +4,7 @@
 // the list once. One worker; never shared.
 
 #include "control/host_stack.hpp"
+#include "isthmus/address.hpp"
 #include "isthmus/drop.hpp"
 #include "isthmus/types.hpp"
 
@@ -29,6 +30,7 @@ template <class T> using PerPacket = std::array<T, kBurstMax>;
 struct alignas(kCacheLine) Burst {
     uint16_t size = 0;       // packets received
     uint16_t live_count = 0; // packets still in the pipeline
+    uint16_t marked = 0;     // of these, those that got a verdict since the list was compacted
     uint64_t yellow = 0;     // bits: packets to be sent with the DSCP of the excess rate
     PerPacket<uint8_t> live; // their indices, ascending
     PerPacket<Verdict> verdict;
@@ -44,7 +46,7 @@ struct alignas(kCacheLine) Burst {
     PerPacket<uint8_t> ttl;
     PerPacket<bool> is_ipv6;
     PerPacket<bool> link_local_source; // IPv6: must not be forwarded, only taken
-    PerPacket<uint32_t> destination4;
+    PerPacket<Ipv4Addr> destination4;
     PerPacket<uint32_t> flow_hash; // egress only
     PerPacket<uint32_t> target;    // FIB value
     PerPacket<uint8_t> member;     // egress: channel within the interconnect
@@ -54,16 +56,20 @@ struct alignas(kCacheLine) Burst {
     void start(uint16_t packets) {
         size = packets;
         live_count = packets;
+        marked = 0;
         for (uint16_t i = 0; i < packets; ++i) {
             live[i] = static_cast<uint8_t>(i);
             verdict[i] = kInPipeline;
         }
     }
-    void drop(uint8_t i, Drop reason) { verdict[i] = verdict_of(reason); }
-    void punt(uint8_t i, control::PuntReason reason) { verdict[i] = verdict_of(reason); }
+    void drop(uint8_t i, Drop reason) { decide(i, verdict_of(reason)); }
+    void punt(uint8_t i, control::PuntReason reason) { decide(i, verdict_of(reason)); }
 
     // Removes packets with a verdict from the list; a stage calls it once, at its end.
     void compact() {
+        if (marked == 0) [[likely]]
+            return;
+        marked = 0;
         uint16_t kept = 0;
         for (uint16_t k = 0; k < live_count; ++k) {
             const uint8_t i = live[k];
@@ -71,6 +77,12 @@ struct alignas(kCacheLine) Burst {
             kept = static_cast<uint16_t>(kept + (verdict[i] == kInPipeline));
         }
         live_count = kept;
+    }
+
+  private:
+    void decide(uint8_t i, Verdict what) {
+        verdict[i] = what;
+        ++marked;
     }
 };
 

@@ -5,8 +5,6 @@
 // of a lost channel move, and exactly those come back. The orders are dealt so that the shares
 // follow the weights.
 
-#include "isthmus/address.hpp"
-
 #include <array>
 #include <cstdint>
 #include <span>
@@ -32,19 +30,6 @@ struct Member {
 [[nodiscard]] BucketTable build_buckets(std::span<const Member> members);
 // Equal weights.
 [[nodiscard]] BucketTable build_buckets(std::span<const bool> live);
-
-// Workers. `ports` holds source << 16 | destination port, or 0 for protocols without and for every
-// fragment, the first included: all fragments of a packet go one way.
-[[nodiscard]] uint32_t flow_hash(uint32_t seed, Ipv4Addr source, Ipv4Addr destination,
-                                 uint8_t protocol, uint32_t ports) noexcept;
-[[nodiscard]] uint32_t flow_hash(uint32_t seed, Ipv6Addr source, Ipv6Addr destination,
-                                 uint8_t protocol, uint32_t ports) noexcept;
-
-// An ICMP error quotes a packet of the flow that it is about, and travels with the packets that
-// answer that flow: hash the quoted addresses exchanged, the quoted protocol, and these ports.
-[[nodiscard]] constexpr uint32_t reversed_ports(uint32_t ports) noexcept {
-    return ports << 16 | ports >> 16;
-}
 
 [[nodiscard]] inline uint8_t choose_member(const BucketTable& table, uint32_t hash) noexcept {
     return table[hash & (kChannelBuckets - 1)];

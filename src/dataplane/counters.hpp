@@ -20,6 +20,37 @@ struct alignas(kCacheLine) DirectionCounters {
 };
 static_assert(sizeof(DirectionCounters) == kCacheLine);
 
+// Adds packets up, and touches the counters once for each run of packets of one attachment.
+template <Counter DirectionCounters::*kPackets, Counter DirectionCounters::*kBytes> class RunCount {
+  public:
+    explicit RunCount(std::vector<DirectionCounters>& counters) : counters_(counters) {}
+    RunCount(const RunCount&) = delete;
+    RunCount& operator=(const RunCount&) = delete;
+    ~RunCount() { flush(); }
+    void add(uint16_t slot, uint16_t bytes) noexcept {
+        if (slot != slot_) {
+            flush();
+            slot_ = slot;
+        }
+        ++packets_;
+        bytes_ += bytes;
+    }
+
+  private:
+    void flush() noexcept {
+        if (packets_ == 0)
+            return;
+        (counters_[slot_].*kPackets).add(packets_);
+        (counters_[slot_].*kBytes).add(bytes_);
+        packets_ = bytes_ = 0;
+    }
+    std::vector<DirectionCounters>& counters_;
+    uint64_t packets_ = 0, bytes_ = 0;
+    uint16_t slot_ = 0;
+};
+using RxCount = RunCount<&DirectionCounters::rx_packets, &DirectionCounters::rx_bytes>;
+using TxCount = RunCount<&DirectionCounters::tx_packets, &DirectionCounters::tx_bytes>;
+
 struct alignas(kCacheLine) PortCounters {
     Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
 };

@@ -51,8 +51,8 @@ struct Adjacency {
 };
 
 struct FeatureState {
-    bool present = false;
-    bool has_ipv4 = false, has_ipv6 = false; // a peer of that family exists
+    PortId port;                             // the channel's
+    bool has_ipv4 = false, has_ipv6 = false; // there is a feature, with a peer of that family
     uint16_t vlan = 0;
     uint16_t mtu = 0;
     Adjacency ipv4, ipv6;
@@ -75,7 +75,6 @@ struct AttachmentState {
 
 struct InterconnectState {
     BucketTable buckets{};
-    uint32_t hash_seed = 0; // differs per edge, so that edges in a row do not polarize
     std::vector<ChannelId> members;
 };
 
@@ -113,8 +112,9 @@ struct PortState {
     ChannelId channel; // none: a VPC port
     MacAddr mac;
     Ipv6Addr link_local;
-    uint32_t max_frame = 0;                 // octets without FCS that may arrive or be sent
-    bool enabled = true;                    // false: the port is not polled and nothing is sent
+    uint32_t hash_seed = 0; // differs per edge, so that edges in a row do not polarize
+    uint32_t max_frame = 0; // octets without FCS that may arrive or be sent
+    bool enabled = true;    // false: the port is not polled and nothing is sent
     std::shared_ptr<const VlanTable> vlans; // VPC ports only
 };
 

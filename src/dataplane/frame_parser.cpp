@@ -1,6 +1,6 @@
 #include "dataplane/frame_parser.hpp"
 
-#include "dataplane/channel_choice.hpp"
+#include "dataplane/flow_hash.hpp"
 #include "isthmus/wire.hpp"
 
 #include <algorithm>
@@ -174,7 +174,7 @@ std::optional<Drop> parse_link(const uint8_t* frame, uint32_t length, LinkHeader
             return Drop::frame_truncated;
         const auto* tag = wire::overlay<wire::Vlan>(frame + wire::kEthernetHeaderLength);
         header.vlan = tag->vid();
-        if (header.vlan == 4095)
+        if (header.vlan == wire::kVlanReserved)
             return Drop::vlan_reserved;
         ether_type = tag->ether_type.host();
         if (ether_type == wire::kEtherTypeVlan || ether_type == wire::kEtherTypeServiceVlan)

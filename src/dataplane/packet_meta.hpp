@@ -22,6 +22,7 @@ struct PacketMeta {
 struct TxAccount {
     AttachmentId attachment;
     uint16_t ip_length = 0;
+    uint16_t frame_length = 0;
     Direction direction = Direction::egress;
 };
 // Of a packet that another worker sends.

@@ -1,5 +1,6 @@
 #include "dataplane/spread.hpp"
 
+#include "dataplane/flow_hash.hpp"
 #include "dataplane/frame_parser.hpp"
 #include "isthmus/wire.hpp"
 #include "macsec/sectag.hpp"

@@ -12,11 +12,45 @@ namespace {
 
 using control::PuntReason;
 
-FibValue find_route(const AttachmentState& attachment, const Burst& burst, uint8_t i) noexcept {
-    if (!burst.is_ipv6[i])
-        return attachment.fib4->lookup(Ipv4Addr{burst.destination4[i]});
-    const auto* ip = wire::overlay<wire::Ipv6>(burst.frame[i] + burst.l3_offset[i]);
-    return attachment.fib6->lookup(ip->destination.host());
+// Destinations and results are arrays of the burst by packet, so all of it is looked up as it
+// stands: what is found for packets that are IPv6, or out of the pipeline, means nothing.
+void look_up_ipv4(const AttachmentState* attachments, Burst& burst) noexcept {
+    const Fib4* const first = attachments[burst.attachment[burst.live[0]]].fib4;
+    PerPacket<const Fib4*> tables;
+    tables.fill(first);
+    bool one_table = true;
+    for (uint16_t k = 0; k < burst.live_count; ++k) {
+        const uint8_t i = burst.live[k];
+        tables[i] = attachments[burst.attachment[i]].fib4;
+        one_table &= tables[i] == first;
+    }
+    if (one_table)
+        first->lookup_bulk(burst.destination4.data(), burst.target.data(), burst.size);
+    else
+        Fib4::lookup_bulk(tables.data(), burst.destination4.data(), burst.target.data(),
+                          burst.size);
+}
+
+void look_up_ipv6(const AttachmentState* attachments, Burst& burst) noexcept {
+    PerPacket<const Fib6*> tables;
+    PerPacket<Ipv6Addr> addresses;
+    PerPacket<uint8_t> packets;
+    PerPacket<FibValue> found;
+    uint16_t count = 0;
+    for (uint16_t k = 0; k < burst.live_count; ++k) {
+        const uint8_t i = burst.live[k];
+        if (!burst.is_ipv6[i])
+            continue;
+        const auto* ip = wire::overlay<wire::Ipv6>(burst.frame[i] + burst.l3_offset[i]);
+        tables[count] = attachments[burst.attachment[i]].fib6;
+        addresses[count] = ip->destination.host();
+        packets[count++] = i;
+    }
+    if (count == 0)
+        return;
+    Fib6::lookup_bulk(tables.data(), addresses.data(), found.data(), count);
+    for (uint16_t n = 0; n < count; ++n)
+        burst.target[packets[n]] = found[n];
 }
 
 // What a route means for a packet that travels in direction D.
@@ -48,20 +82,20 @@ template <Direction D> void apply_route(Burst& burst, uint8_t i) noexcept {
     burst.drop(i, Drop::no_route);
 }
 
-void choose_member_for(const StageContext& context, Burst& burst, uint8_t i) noexcept {
-    const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
-    const auto& interconnect = context.state.interconnects[attachment.interconnect.value];
-    const uint8_t member = target_of(burst.target[i]) == Target::member
-                               ? static_cast<uint8_t>(index_of(burst.target[i]))
+void choose_member_for(const AttachmentState& attachment, const InterconnectState& interconnect,
+                       Burst& burst, uint8_t i) noexcept {
+    const FibValue value = burst.target[i];
+    const uint8_t member = target_of(value) == Target::member
+                               ? static_cast<uint8_t>(index_of(value))
                                : dataplane::choose_member(interconnect.buckets, burst.flow_hash[i]);
-    if (member == kNoMember)
+    if (member == kNoMember) [[unlikely]]
         return burst.drop(i, Drop::no_channel);
     const FeatureState& feature = attachment.features[member];
-    if (!feature.present || !(burst.is_ipv6[i] ? feature.has_ipv6 : feature.has_ipv4))
+    if (!(burst.is_ipv6[i] ? feature.has_ipv6 : feature.has_ipv4)) [[unlikely]]
         return burst.drop(i, Drop::no_feature);
     burst.member[i] = member;
     burst.out_mtu[i] = feature.mtu;
-    burst.out_port[i] = context.state.channels[interconnect.members[member].value].port.value;
+    burst.out_port[i] = feature.port.value;
 }
 
 bool may_fragment(const Burst& burst, uint8_t i) noexcept {
@@ -95,17 +129,24 @@ template <Direction D> void meter(StageContext& context, Burst& burst) noexcept 
 }
 
 template <Direction D> void look_up_route(StageContext& context, Burst& burst) noexcept {
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
-        const uint8_t i = burst.live[k];
-        burst.target[i] = find_route(context.state.attachments[burst.attachment[i]], burst, i);
-        apply_route<D>(burst, i);
-    }
+    const AttachmentState* const attachments = context.state.attachments.data();
+    const uint16_t count = burst.live_count;
+    look_up_ipv4(attachments, burst);
+    look_up_ipv6(attachments, burst);
+    for (uint16_t k = 0; k < count; ++k)
+        apply_route<D>(burst, burst.live[k]);
     burst.compact();
 }
 
 void choose_channel(StageContext& context, Burst& burst) noexcept {
-    for (uint16_t k = 0; k < burst.live_count; ++k)
-        choose_member_for(context, burst, burst.live[k]);
+    const AttachmentState* const attachments = context.state.attachments.data();
+    const InterconnectState* const interconnects = context.state.interconnects.data();
+    const uint16_t count = burst.live_count;
+    for (uint16_t k = 0; k < count; ++k) {
+        const uint8_t i = burst.live[k];
+        const AttachmentState& attachment = attachments[burst.attachment[i]];
+        choose_member_for(attachment, interconnects[attachment.interconnect.value], burst, i);
+    }
     burst.compact();
 }
 

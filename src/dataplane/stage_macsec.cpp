@@ -74,35 +74,38 @@ void admit(const ChannelState& channel, const PortState& port, Burst& burst, uin
 } // namespace
 
 void protect_frames(StageContext& context, Burst& burst) noexcept {
+    const PortState* const ports = context.state.ports.data();
+    const ChannelState* const channels = context.state.channels.data();
     std::array<macsec::ProtectFrame, kBurstMax> frames;
     std::array<uint8_t, kBurstMax> index;
     uint16_t count = 0;
     for (uint16_t k = 0; k < burst.live_count; ++k) {
         const uint8_t i = burst.live[k];
-        const PortState& port = context.state.ports[burst.out_port[i]];
-        const ChannelState& channel = context.state.channels[port.channel.value];
+        const PortState& port = ports[burst.out_port[i]];
+        const macsec::TxBinding& tx = channels[port.channel.value].tx[context.worker];
+        macsec::SecyCounters& secy = context.counters.secys[port.channel.value];
+        if (!tx.protect_frames) { // nothing of the frame changes
+            secy.out_pkts_untagged.add(1);
+            continue;
+        }
         rte_mbuf* packet = burst.packet[i];
         if (rte_pktmbuf_headroom(packet) < kSecTagLength ||
             rte_pktmbuf_tailroom(packet) < kIcvLength + macsec::kAeadSlack) {
             burst.drop(i, Drop::no_room);
             continue;
         }
-        frames[count] = {burst.frame[i],
-                         burst.frame_length[i],
-                         port.max_frame,
-                         &channel.tx[context.worker],
-                         &context.counters.secys[port.channel.value],
-                         ProtectVerdict::ok};
+        frames[count] = {burst.frame[i], burst.frame_length[i], port.max_frame, &tx,
+                         &secy,          ProtectVerdict::ok};
         index[count++] = i;
     }
-    macsec::protect(context.aead, std::span(frames.data(), count));
+    if (count != 0)
+        macsec::protect(context.aead, std::span(frames.data(), count));
     for (uint16_t n = 0; n < count; ++n) {
         const uint8_t i = index[n];
         if (frames[n].verdict != ProtectVerdict::ok) {
             burst.drop(i, drop_for(frames[n].verdict));
             continue;
         }
-        // No growth: a channel that does not protect.
         const auto front = static_cast<uint16_t>(burst.frame[i] - frames[n].frame);
         const auto back = static_cast<uint16_t>(frames[n].length - burst.frame_length[i] - front);
         rte_pktmbuf_prepend(burst.packet[i], front);
@@ -119,6 +122,8 @@ void validate_frames(StageContext& context, Burst& burst) noexcept {
     for (uint16_t k = 0; k < burst.live_count; ++k)
         admit(channel, context.port, burst, burst.live[k]);
     burst.compact();
+    if (channel.rx.validate_frames == macsec::ValidateFrames::null)
+        return; // a channel without MACsec: nothing of the frames changes or is counted
 
     std::array<macsec::ValidateFrame, kBurstMax> frames;
     const uint16_t count = burst.live_count;

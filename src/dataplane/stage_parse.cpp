@@ -1,31 +1,33 @@
 // Stages parse, attachment and ip_check: from octets to a checked IP packet of a known attachment.
 
+#include "dataplane/flow_hash.hpp"
 #include "dataplane/frame_parser.hpp"
 #include "dataplane/stages.hpp"
 #include "isthmus/wire.hpp"
 
 #include <rte_mbuf.h>
-#include <rte_prefetch.h>
 
 namespace isthmus::dataplane {
 namespace {
 
 using control::PuntReason;
 
-bool for_this_port(const PortState& port, const MacAddr& destination) noexcept {
-    return destination == port.mac || destination.is_multicast();
-}
-
-void parse_one(const PortState& port, Burst& burst, uint8_t i) noexcept {
-    const uint8_t* frame = burst.frame[i];
-    LinkHeader link;
-    if (const auto bad = parse_link(frame, burst.frame_length[i], link))
-        return burst.drop(i, *bad);
-    if (!for_this_port(port, wire::overlay<wire::Ethernet>(frame)->destination))
+void take_link(uint64_t own_mac, Burst& burst, uint8_t i, const LinkHeader& link) noexcept {
+    const auto& header = *wire::overlay<wire::Ethernet>(burst.frame[i]);
+    if (header.destination.number() != own_mac && !header.destination.is_multicast()) [[unlikely]]
         return burst.drop(i, Drop::not_for_us);
     burst.ether_type[i] = link.ether_type;
     burst.vlan[i] = link.vlan;
     burst.l3_offset[i] = link.l3_offset;
+}
+
+// Apart, as all that is not plain: the address of `link` leaves this function, and would keep the
+// members of the plain one in memory.
+[[gnu::noinline]] void parse_carefully(uint64_t own_mac, Burst& burst, uint8_t i) noexcept {
+    LinkHeader link;
+    if (const auto bad = parse_link(burst.frame[i], burst.frame_length[i], link))
+        return burst.drop(i, *bad);
+    take_link(own_mac, burst, i, link);
 }
 
 void check_arp(Burst& burst, uint8_t i) noexcept {
@@ -51,7 +53,7 @@ void trim_padding(Burst& burst, uint8_t i, uint16_t ip_length) noexcept {
 
 // An ICMP error takes the channel of the packets that answer the flow which it is about.
 uint32_t hash_of_ipv4(uint32_t seed, const uint8_t* packet, const IpHeader& header) noexcept {
-    if (header.quote != 0)
+    if (header.quote != 0) [[unlikely]]
         if (const auto a =
                 answer_to_ipv4(packet + header.quote, uint32_t{header.length} - header.quote))
             return flow_hash(seed, a->source, a->destination, a->protocol, a->ports);
@@ -61,7 +63,7 @@ uint32_t hash_of_ipv4(uint32_t seed, const uint8_t* packet, const IpHeader& head
 }
 
 uint32_t hash_of_ipv6(uint32_t seed, const uint8_t* packet, const IpHeader& header) noexcept {
-    if (header.quote != 0)
+    if (header.quote != 0) [[unlikely]]
         if (const auto a =
                 answer_to_ipv6(packet + header.quote, uint32_t{header.length} - header.quote))
             return flow_hash(seed, a->source, a->destination, a->protocol, a->ports);
@@ -70,23 +72,47 @@ uint32_t hash_of_ipv6(uint32_t seed, const uint8_t* packet, const IpHeader& head
                      header.ports);
 }
 
-template <Direction D> void check_v4(Burst& burst, uint8_t i, uint32_t seed) noexcept {
-    const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
-    IpHeader header;
-    if (const auto bad = check_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header))
-        return burst.drop(i, *bad);
-    const auto* ip = wire::overlay<wire::Ipv4>(packet);
+// False: dropped.
+template <Direction D>
+bool take_v4(Burst& burst, uint8_t i, const IpHeader& header, uint32_t hash) noexcept {
+    const uint8_t* frame = burst.frame[i];
+    // RFC 1812, 5.3.4: a packet that came as a link-layer broadcast is not forwarded.
+    if (wire::overlay<wire::Ethernet>(frame)->destination.is_multicast()) [[unlikely]] {
+        burst.drop(i, Drop::ip_multicast);
+        return false;
+    }
+    const auto* ip = wire::overlay<wire::Ipv4>(frame + burst.l3_offset[i]);
     burst.is_ipv6[i] = false;
     burst.link_local_source[i] = false;
     burst.ttl[i] = header.ttl;
     burst.ip_length[i] = header.length;
-    burst.destination4[i] = ip->destination.host();
+    burst.destination4[i].value = ip->destination.host();
     if constexpr (D == Direction::egress)
-        burst.flow_hash[i] = hash_of_ipv4(seed, packet, header);
-    // RFC 1812, 5.3.4: a packet that came as a link-layer broadcast is not forwarded.
-    if (wire::overlay<wire::Ethernet>(burst.frame[i])->destination.is_multicast())
-        return burst.drop(i, Drop::ip_multicast);
+        burst.flow_hash[i] = hash;
     trim_padding(burst, i, header.length);
+    return true;
+}
+
+template <Direction D>
+[[gnu::noinline]] bool check_v4_carefully(Burst& burst, uint8_t i, uint32_t seed) noexcept {
+    const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
+    IpHeader header;
+    if (const auto bad = check_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header)) {
+        burst.drop(i, *bad);
+        return false;
+    }
+    return take_v4<D>(burst, i, header, hash_of_ipv4(seed, packet, header));
+}
+
+template <Direction D> bool check_v4(Burst& burst, uint8_t i, uint32_t seed) noexcept {
+    const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
+    IpHeader header;
+    if (!is_plain_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header)) [[unlikely]]
+        return check_v4_carefully<D>(burst, i, seed);
+    const auto* ip = wire::overlay<wire::Ipv4>(packet);
+    return take_v4<D>(burst, i, header,
+                      flow_hash(seed, Ipv4Addr{ip->source.host()}, Ipv4Addr{ip->destination.host()},
+                                header.protocol, header.ports));
 }
 
 // Neighbour discovery to a group of the link (RFC 4861: solicitations and advertisements).
@@ -99,21 +125,9 @@ bool is_neighbour_discovery(const uint8_t* packet, const IpHeader& header) noexc
     return type == wire::kIcmpv6NeighborSolicitation || type == wire::kIcmpv6NeighborAdvertisement;
 }
 
-template <Direction D>
-void check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t seed) noexcept {
-    const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
-    IpHeader header;
-    if (const auto bad = check_ipv6(packet, burst.frame_length[i] - burst.l3_offset[i], header))
-        return burst.drop(i, *bad);
-    const auto* ip = wire::overlay<wire::Ipv6>(packet);
-    const Ipv6Addr source = ip->source.host();
-    const Ipv6Addr destination = ip->destination.host();
-    burst.is_ipv6[i] = true;
-    burst.link_local_source[i] = source.is_link_local();
-    burst.ttl[i] = header.ttl;
-    burst.ip_length[i] = header.length;
-    if constexpr (D == Direction::egress)
-        burst.flow_hash[i] = hash_of_ipv6(seed, packet, header);
+void check_v6_destination(const StageContext& context, Burst& burst, uint8_t i,
+                          const uint8_t* packet, const IpHeader& header) noexcept {
+    const Ipv6Addr destination = wire::overlay<wire::Ipv6>(packet)->destination.host();
     if (destination.is_multicast() || destination == context.port.link_local) {
         if (is_neighbour_discovery(packet, header))
             return burst.punt(i, PuntReason::nd);
@@ -128,25 +142,63 @@ void check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t see
     trim_padding(burst, i, header.length);
 }
 
+template <Direction D>
+bool check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t seed) noexcept {
+    const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
+    IpHeader header;
+    if (const auto bad = check_ipv6(packet, burst.frame_length[i] - burst.l3_offset[i], header)) {
+        burst.drop(i, *bad);
+        return false;
+    }
+    burst.is_ipv6[i] = true;
+    burst.link_local_source[i] = wire::overlay<wire::Ipv6>(packet)->source.host().is_link_local();
+    burst.ttl[i] = header.ttl;
+    burst.ip_length[i] = header.length;
+    if constexpr (D == Direction::egress)
+        burst.flow_hash[i] = hash_of_ipv6(seed, packet, header);
+    check_v6_destination(context, burst, i, packet, header);
+    return burst.verdict[i] == kInPipeline;
+}
+
+// Apart from IPv4, for what a loop keeps in registers. False: not IP, or not any more.
+template <Direction D>
+[[gnu::noinline]] bool check_other(const StageContext& context, Burst& burst, uint8_t i,
+                                   uint32_t seed) noexcept {
+    if (burst.ether_type[i] == wire::kEtherTypeIpv6)
+        return check_v6<D>(context, burst, i, seed);
+    if (burst.ether_type[i] == wire::kEtherTypeArp)
+        check_arp(burst, i);
+    else
+        burst.drop(i, Drop::ether_type_unsupported);
+    return false;
+}
+
 } // namespace
 
 template <Direction D> void parse(StageContext& context, Burst& burst) noexcept {
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
+    const uint64_t own_mac = context.port.mac.number();
+    const uint32_t max_frame = context.port.max_frame;
+    const uint16_t count = burst.live_count;
+    for (uint16_t k = 0; k < count; ++k) {
         const uint8_t i = burst.live[k];
-        rte_mbuf* packet = burst.packet[i];
         if constexpr (D == Direction::egress) {
-            if (packet->nb_segs != 1) {
+            rte_mbuf* packet = burst.packet[i];
+            burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
+            burst.frame_length[i] = packet->pkt_len;
+            if (packet->nb_segs != 1) [[unlikely]] {
                 burst.drop(i, Drop::frame_segmented);
                 continue;
             }
-            burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
-            burst.frame_length[i] = packet->pkt_len;
-            if (packet->pkt_len > context.port.max_frame) {
+            if (packet->pkt_len > max_frame) [[unlikely]] {
                 burst.drop(i, Drop::frame_oversized);
                 continue;
             }
         }
-        parse_one(context.port, burst, i);
+        LinkHeader link;
+        if (is_plain_link(burst.frame[i], burst.frame_length[i], link)) [[likely]]
+            take_link(own_mac, burst, i, link);
+        else
+            parse_carefully(own_mac, burst, i);
     }
     burst.compact();
 }
@@ -165,25 +217,16 @@ template <Direction D> void find_attachment(StageContext& context, Burst& burst)
 }
 
 template <Direction D> void check_ip(StageContext& context, Burst& burst) noexcept {
-    auto& counters = D == Direction::egress ? context.counters.egress : context.counters.ingress;
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
+    RxCount received(D == Direction::egress ? context.counters.egress : context.counters.ingress);
+    const uint32_t seed = context.port.hash_seed;
+    const uint16_t count = burst.live_count;
+    for (uint16_t k = 0; k < count; ++k) {
         const uint8_t i = burst.live[k];
-        if (k + 4 < burst.live_count)
-            rte_prefetch0(burst.frame[burst.live[k + 4]]);
-        const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
-        const uint32_t seed = context.state.interconnects[attachment.interconnect.value].hash_seed;
-        if (burst.ether_type[i] == wire::kEtherTypeIpv4)
-            check_v4<D>(burst, i, seed);
-        else if (burst.ether_type[i] == wire::kEtherTypeIpv6)
-            check_v6<D>(context, burst, i, seed);
-        else if (burst.ether_type[i] == wire::kEtherTypeArp)
-            check_arp(burst, i);
-        else
-            burst.drop(i, Drop::ether_type_unsupported);
-        if (burst.verdict[i] == kInPipeline) {
-            counters[burst.attachment[i]].rx_packets.add(1);
-            counters[burst.attachment[i]].rx_bytes.add(burst.ip_length[i]);
-        }
+        const bool good = burst.ether_type[i] == wire::kEtherTypeIpv4
+                              ? check_v4<D>(burst, i, seed)
+                              : check_other<D>(context, burst, i, seed);
+        if (good) [[likely]]
+            received.add(burst.attachment[i], burst.ip_length[i]);
     }
     burst.compact();
 }

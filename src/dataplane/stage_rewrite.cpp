@@ -12,8 +12,8 @@ using control::PuntReason;
 
 // The MAC of the next hop; resolved is false if control has to find it first.
 template <Direction D>
-const Adjacency* next_hop_of(const StageContext& context, const Burst& burst, uint8_t i) noexcept {
-    const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
+const Adjacency* next_hop_of(const AttachmentState& attachment, const Burst& burst,
+                             uint8_t i) noexcept {
     if constexpr (D == Direction::egress) {
         const FeatureState& feature = attachment.features[burst.member[i]];
         return burst.is_ipv6[i] ? &feature.ipv6 : &feature.ipv4;
@@ -58,78 +58,90 @@ void write_dscp(const Burst& burst, uint8_t i, uint8_t dscp) noexcept {
     ip->checksum = static_cast<uint16_t>(~sum);
 }
 
+// Moves the beginning of a packet of one segment: > 0 cuts octets off, < 0 takes some of the room
+// before it.
+void move_front(rte_mbuf* packet, int move) noexcept {
+    packet->data_off = static_cast<uint16_t>(packet->data_off + move);
+    packet->data_len = static_cast<uint16_t>(packet->data_len - move);
+    packet->pkt_len -= static_cast<uint32_t>(move);
+}
+
 // Puts the link header directly before the IP packet, whatever header stood there.
 void write_link(Burst& burst, uint8_t i, const MacAddr& destination, const MacAddr& source,
                 uint16_t vlan) noexcept {
-    const auto header =
-        static_cast<uint16_t>(wire::kEthernetHeaderLength + (vlan != 0 ? wire::kVlanTagLength : 0));
-    rte_mbuf* packet = burst.packet[i];
-    const int move = burst.l3_offset[i] - header; // > 0: the frame gets shorter
-    if (move > 0)
-        rte_pktmbuf_adj(packet, static_cast<uint16_t>(move));
-    else if (move < 0)
-        rte_pktmbuf_prepend(packet, static_cast<uint16_t>(-move));
+    constexpr int kUntagged = wire::kEthernetHeaderLength;
+    const int header = kUntagged + (vlan != 0 ? wire::kVlanTagLength : 0);
+    const int move = burst.l3_offset[i] - header;
     uint8_t* frame = burst.frame[i] + move;
-    burst.frame[i] = frame;
-    burst.frame_length[i] -= static_cast<uint32_t>(move);
-    burst.l3_offset[i] = header;
-
     auto* ethernet = wire::overlay<wire::Ethernet>(frame);
     ethernet->destination = destination;
     ethernet->source = source;
-    const uint16_t type = burst.ether_type[i];
-    if (vlan != 0) {
-        ethernet->ether_type = wire::kEtherTypeVlan;
-        auto* tag = wire::overlay<wire::Vlan>(frame + wire::kEthernetHeaderLength);
-        tag->tci = vlan;
-        tag->ether_type = type;
-    } else {
-        ethernet->ether_type = type;
-    }
+    // Without a tag, the type is written twice.
+    ethernet->ether_type = wire::kEtherTypeVlan;
+    if (vlan != 0)
+        wire::overlay<wire::Vlan>(frame + kUntagged)->tci = vlan;
+    *wire::overlay<Be16>(frame + header - sizeof(Be16)) = burst.ether_type[i];
+    move_front(burst.packet[i], move);
+    burst.frame[i] = frame;
+    burst.frame_length[i] -= static_cast<uint32_t>(move);
+    burst.l3_offset[i] = static_cast<uint16_t>(header);
 }
 
+// What a packet of an attachment gets on its way out.
+struct WayOut {
+    const Adjacency* hop; // null: not known yet
+    uint16_t vlan;
+    uint16_t port;
+    uint8_t excess_dscp;
+};
 template <Direction D>
-void rewrite_one(const StageContext& context, Burst& burst, uint8_t i) noexcept {
-    const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
-    uint16_t vlan = attachment.vpc_vlan;
+WayOut way_out_of(const AttachmentState& attachment, const Burst& burst, uint8_t i) noexcept {
+    const Adjacency* hop = next_hop_of<D>(attachment, burst, i);
     if constexpr (D == Direction::egress)
-        vlan = attachment.features[burst.member[i]].vlan;
+        return {hop, attachment.features[burst.member[i]].vlan, burst.out_port[i],
+                attachment.egress_rate.excess_dscp};
     else
-        burst.out_port[i] = attachment.vpc_port.value;
-    const PortState& out = context.state.ports[burst.out_port[i]];
-    if (!out.enabled)
-        return burst.drop(i, Drop::port_down);
-    const Adjacency* hop = next_hop_of<D>(context, burst, i);
-    if (hop == nullptr || !hop->resolved)
-        return burst.punt(i, PuntReason::unresolved);
-    if (rte_pktmbuf_headroom(burst.packet[i]) < wire::kVlanTagLength)
-        return burst.drop(i, Drop::no_room);
-    decrement_ttl(burst, i);
-    if ((burst.yellow >> i & 1) != 0)
-        write_dscp(burst, i,
-                   D == Direction::egress ? attachment.egress_rate.excess_dscp
-                                          : attachment.ingress_rate.excess_dscp);
-    write_link(burst, i, hop->mac, out.mac, vlan);
+        return {hop, attachment.vpc_vlan, attachment.vpc_port.value,
+                attachment.ingress_rate.excess_dscp};
 }
 
 } // namespace
 
 template <Direction D> void rewrite(StageContext& context, Burst& burst) noexcept {
-    for (uint16_t k = 0; k < burst.live_count; ++k)
-        rewrite_one<D>(context, burst, burst.live[k]);
+    const AttachmentState* const attachments = context.state.attachments.data();
+    const PortState* const ports = context.state.ports.data();
+    const uint16_t count = burst.live_count;
+    for (uint16_t k = 0; k < count; ++k) {
+        const uint8_t i = burst.live[k];
+        const WayOut way = way_out_of<D>(attachments[burst.attachment[i]], burst, i);
+        const PortState& out = ports[way.port];
+        if (!out.enabled) [[unlikely]]
+            burst.drop(i, Drop::port_down);
+        else if (way.hop == nullptr || !way.hop->resolved) [[unlikely]]
+            burst.punt(i, PuntReason::unresolved);
+        else if (rte_pktmbuf_headroom(burst.packet[i]) < wire::kVlanTagLength) [[unlikely]]
+            burst.drop(i, Drop::no_room);
+        else {
+            decrement_ttl(burst, i);
+            if ((burst.yellow >> i & 1) != 0) [[unlikely]]
+                write_dscp(burst, i, way.excess_dscp);
+            write_link(burst, i, way.hop->mac, out.mac, way.vlan);
+            burst.out_port[i] = way.port;
+        }
+    }
     burst.compact();
 }
 
 template <Direction D>
 Hop unresolved_hop(const StageContext& context, const Burst& burst, uint8_t i) noexcept {
     const uint16_t slot = burst.attachment[i];
+    const AttachmentState& attachment = context.state.attachments[slot];
     Hop hop{{AttachmentId(slot), {}}, {}};
     if constexpr (D == Direction::egress) {
-        const auto& interconnect =
-            context.state.interconnects[context.state.attachments[slot].interconnect.value];
+        const auto& interconnect = context.state.interconnects[attachment.interconnect.value];
         hop.link.channel = interconnect.members[burst.member[i]];
     }
-    if (const Adjacency* adjacency = next_hop_of<D>(context, burst, i)) {
+    if (const Adjacency* adjacency = next_hop_of<D>(attachment, burst, i)) {
         hop.address = adjacency->next_hop;
         return hop;
     }
@@ -137,7 +149,7 @@ Hop unresolved_hop(const StageContext& context, const Burst& burst, uint8_t i) n
         hop.address =
             wire::overlay<wire::Ipv6>(burst.frame[i] + burst.l3_offset[i])->destination.host();
     else
-        hop.address = Ipv4Addr{burst.destination4[i]};
+        hop.address = burst.destination4[i];
     return hop;
 }
 

@@ -91,7 +91,7 @@ class Worker {
                   uint16_t queue) noexcept;
     void pass_on(const ForwardingState& state, uint16_t port, TxBatch& batch, uint16_t to) noexcept;
     void count_stage(StageRuntime& stage, uint16_t packets, uint64_t start_tsc) noexcept;
-    void count_sent(const TxAccount& account) noexcept;
+    [[nodiscard]] uint64_t count_sent(const TxBatch& batch, uint16_t sent) noexcept;
     void drop_unsent(const ForwardingState& state, uint16_t port, const TxBatch& batch,
                      uint16_t sent) noexcept;
     void discard(rte_mbuf* packet) noexcept;

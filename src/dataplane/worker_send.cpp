@@ -32,9 +32,10 @@ bool passes_in_clear(const ForwardingState& state, const PortState& port,
 template <Direction D> void Worker::finish(const StageContext& context) noexcept {
     forward_live<D>(context);
     flush(context.state);
-    for (uint16_t i = 0; i < burst_.size; ++i)
-        if (burst_.verdict[i] != kInPipeline)
-            settle<D>(context, static_cast<uint8_t>(i));
+    if (burst_.live_count != burst_.size)
+        for (uint16_t i = 0; i < burst_.size; ++i)
+            if (burst_.verdict[i] != kInPipeline)
+                settle<D>(context, static_cast<uint8_t>(i));
     if (discarded_count_ != 0)
         rte_pktmbuf_free_bulk(discarded_.data(), discarded_count_);
     discarded_count_ = 0;
@@ -47,7 +48,8 @@ template <Direction D> void Worker::forward_live(const StageContext&) noexcept {
     for (uint16_t k = 0; k < burst_.live_count; ++k) {
         const uint8_t i = burst_.live[k];
         enqueue(burst_.out_port[i], burst_.packet[i],
-                {AttachmentId(burst_.attachment[i]), burst_.ip_length[i], D});
+                {AttachmentId(burst_.attachment[i]), burst_.ip_length[i],
+                 static_cast<uint16_t>(burst_.frame_length[i]), D});
     }
 }
 
@@ -137,7 +139,9 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
             protect_frames(context, burst_);
         }
         if (burst_.live_count != 0) {
-            enqueue(id.value, packets[n], {});
+            TxAccount account;
+            account.frame_length = static_cast<uint16_t>(burst_.frame_length[0]);
+            enqueue(id.value, packets[n], account);
             flush(state);
         }
         if (burst_.verdict[0] != kInPipeline)
@@ -173,19 +177,12 @@ void Worker::flush(const ForwardingState& state) noexcept {
 void Worker::transmit(const ForwardingState& state, uint16_t port, TxBatch& batch,
                       uint16_t queue) noexcept {
     const uint64_t start_tsc = sampled_ ? rte_rdtsc() : 0;
-    uint64_t lengths = 0;
-    PerPacket<uint16_t> frame_length; // the port may free a packet as soon as it has it
-    for (uint16_t n = 0; n < batch.count; ++n)
-        frame_length[n] = static_cast<uint16_t>(batch.packet[n]->pkt_len);
     uint16_t sent = setup_.ports[port]->tx_burst(queue, batch.packet.data(), batch.count);
     if (sent < batch.count) // the device may have finished older packets meanwhile
         sent = static_cast<uint16_t>(
             sent + setup_.ports[port]->tx_burst(queue, batch.packet.data() + sent,
                                                 static_cast<uint16_t>(batch.count - sent)));
-    for (uint16_t n = 0; n < sent; ++n) {
-        lengths += frame_length[n];
-        count_sent(batch.account[n]);
-    }
+    const uint64_t lengths = count_sent(batch, sent);
     counters_.edges[state.ports[port].edge.value].tx.add(sent);
     counters_.ports[port].tx_packets.add(sent);
     counters_.ports[port].tx_bytes.add(lengths);
@@ -203,12 +200,20 @@ void Worker::count_stage(StageRuntime& stage, uint16_t packets, uint64_t start_t
     stage.sampled_cycles.add(rte_rdtsc() - start_tsc);
 }
 
-void Worker::count_sent(const TxAccount& account) noexcept {
-    if (!account.attachment.valid())
-        return;
-    auto& accounts = account.direction == Direction::egress ? counters_.egress : counters_.ingress;
-    accounts[account.attachment.value].tx_packets.add(1);
-    accounts[account.attachment.value].tx_bytes.add(account.ip_length);
+// Returns the octets of the frames. They are not touched: the port may have freed them.
+uint64_t Worker::count_sent(const TxBatch& batch, uint16_t sent) noexcept {
+    TxCount egress(counters_.egress);
+    TxCount ingress(counters_.ingress);
+    uint64_t lengths = 0;
+    for (uint16_t n = 0; n < sent; ++n) {
+        const TxAccount& account = batch.account[n];
+        lengths += account.frame_length;
+        if (!account.attachment.valid())
+            continue;
+        (account.direction == Direction::egress ? egress : ingress)
+            .add(account.attachment.value, account.ip_length);
+    }
+    return lengths;
 }
 
 void Worker::drop_unsent(const ForwardingState& state, uint16_t port, const TxBatch& batch,

@@ -177,7 +177,7 @@ class Trial {
         return std::equal(vector_->plain.begin(), vector_->plain.end(), text_.begin());
     }
     [[nodiscard]] AeadOp op() {
-        AeadOp op;
+        AeadOp op{};
         op.sak = sak_;
         op.aad = aad_.data();
         op.aad_length = static_cast<uint32_t>(vector_->aad.size());

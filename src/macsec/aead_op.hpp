@@ -23,15 +23,15 @@ inline constexpr uint32_t kAeadSlack = 32;
 
 // One packet. `text` is sealed or opened in place; `icv` (16 octets) is written by seal, read by
 // open. `aad` and `icv` may adjoin `text`; nothing overlaps.
-struct AeadOp {
-    AeadKey* sak = nullptr;
-    const uint8_t* aad = nullptr;
-    uint8_t* text = nullptr;
-    uint8_t* icv = nullptr;
-    uint32_t aad_length = 0;
-    uint32_t text_length = 0; // 0 is legal: integrity only
-    std::array<uint8_t, 12> iv{};
-    bool authentic = false; // set by open; on false `text` is unspecified and must not be used
+struct AeadOp { // no initial values: a burst of them would be cleared in vain
+    AeadKey* sak;
+    const uint8_t* aad;
+    uint8_t* text;
+    uint8_t* icv;
+    uint32_t aad_length;
+    uint32_t text_length; // 0 is legal: integrity only
+    std::array<uint8_t, 12> iv;
+    bool authentic; // set by open; on false `text` is unspecified and must not be used
 };
 
 } // namespace isthmus::macsec

@@ -150,13 +150,13 @@ enum class ProtectVerdict : uint8_t { ok, no_tx_sa, pn_exhausted, too_long };
 // In: `frame` points at DA; kSecTagLength octets before it, and kIcvLength + kAeadSlack after
 // `length`, are writable. Out, if ok: the frame to send starts at `frame` (moved down by the tag,
 // or not at all if the SecY does not protect) and has `length` octets.
-struct ProtectFrame {
-    uint8_t* frame = nullptr;
-    uint32_t length = 0;     // at least 13: User Data may be shorter than an EtherType
-    uint32_t max_length = 0; // of what the port can send
-    const TxBinding* tx = nullptr;
-    SecyCounters* secy = nullptr;
-    ProtectVerdict verdict = ProtectVerdict::ok;
+struct ProtectFrame { // no initial values: a burst of them would be cleared in vain
+    uint8_t* frame;
+    uint32_t length;     // at least 13: User Data may be shorter than an EtherType
+    uint32_t max_length; // of what the port can send
+    const TxBinding* tx;
+    SecyCounters* secy;
+    ProtectVerdict verdict;
 };
 
 enum class ValidateVerdict : uint8_t {
@@ -174,12 +174,12 @@ enum class ValidateVerdict : uint8_t {
 // and Ethernet padding are gone; `frame` has moved up by the SecTAG and `length` is what the peer
 // handed to its SecY (13 or more: User Data may be shorter than an EtherType); or the frame is as
 // it came, untagged. On any other verdict the memory is unspecified and the frame must be dropped.
-struct ValidateFrame {
-    uint8_t* frame = nullptr;
-    uint32_t length = 0;
-    const RxBinding* rx = nullptr;
-    SecyCounters* secy = nullptr;
-    ValidateVerdict verdict = ValidateVerdict::ok;
+struct ValidateFrame { // no initial values, as above
+    uint8_t* frame;
+    uint32_t length;
+    const RxBinding* rx;
+    SecyCounters* secy;
+    ValidateVerdict verdict;
 };
 
 // Workers; at most kBurstMax frames a call. Every counter of the clause is bumped here.

@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(Suites, PacketNumbersEnd,
                          testing::Values(CipherSuite::gcm_aes_256, CipherSuite::gcm_aes_xpn_256));
 
 TEST_P(PacketNumbersEnd, TheChannelClosesAndANewSaOpensIt) {
-    constexpr uint64_t kLeft = 20;
+    constexpr uint64_t kLeft = 10;
     const CipherSuite suite = GetParam();
     TestbedOptions options;
     options.configure = [suite](ChannelConfig& channel) { channel.cipher_suite = suite; };

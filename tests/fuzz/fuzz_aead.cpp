@@ -147,7 +147,7 @@ void Packet::seal_by_reference() {
 }
 
 AeadOp Packet::op(AeadKey& expanded) {
-    AeadOp made;
+    AeadOp made{};
     made.sak = &expanded;
     made.aad = aad.get() + aad_offset;
     made.aad_length = aad_length;

@@ -133,7 +133,7 @@ TEST_P(AeadDifferential, NoTextAndNoAadMayBeNull) {
     for (const Sak& sak : keys) {
         const Case c = make_case(random_, sak.octets, 0, 0);
         std::array<uint8_t, kIcvLength> icv{};
-        AeadOp op;
+        AeadOp op{};
         op.sak = sak.expanded.get();
         op.icv = icv.data();
         op.iv = c.iv;

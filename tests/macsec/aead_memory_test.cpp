@@ -61,7 +61,7 @@ TEST_P(AeadMemory, TouchesNothingBeforeNorBeyondTheSlack) {
                                   : octets.data();
                 };
                 std::array<uint8_t, kIcvLength> icv{};
-                AeadOp op;
+                AeadOp op{};
                 op.sak = expanded.get();
                 op.iv = c.iv;
                 op.icv = icv.data();

@@ -94,7 +94,7 @@ void Packet::load(const Octets& text_octets, const std::array<uint8_t, kIcvLengt
 }
 
 AeadOp Packet::op(AeadKey& sak) {
-    AeadOp op;
+    AeadOp op{};
     op.sak = &sak;
     op.aad = aad();
     op.aad_length = static_cast<uint32_t>(case_->aad.size());

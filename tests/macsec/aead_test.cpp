@@ -98,7 +98,7 @@ TEST(Aead, RefusesSaksOfTheWrongLength) {
 }
 
 AeadOp op_for(AeadKey& sak, Octets& aad, Octets& text, Octets& icv) {
-    AeadOp op;
+    AeadOp op{};
     op.sak = &sak;
     op.aad = aad.data();
     op.aad_length = static_cast<uint32_t>(aad.size());

@@ -30,11 +30,16 @@ uint64_t allocations_of_traffic(TxSide& tx, RxSide& rx) {
     const uint64_t before = allocations();
     for (std::size_t done = 0; done < kFrames; done += kBurst) {
         for (std::size_t i = 0; i < kBurst; ++i)
-            outgoing[i] = {&memory[i * kSlot + kSecTagLength], kLength, UINT32_MAX, &tx.binding,
-                           &tx.secy};
+            outgoing[i] = {&memory[i * kSlot + kSecTagLength],
+                           kLength,
+                           UINT32_MAX,
+                           &tx.binding,
+                           &tx.secy,
+                           ProtectVerdict::ok};
         protect(engine(), outgoing);
         for (std::size_t i = 0; i < kBurst; ++i) {
-            incoming[i] = {outgoing[i].frame, outgoing[i].length, &rx.binding, &rx.secy};
+            incoming[i] = {outgoing[i].frame, outgoing[i].length, &rx.binding, &rx.secy,
+                           ValidateVerdict::ok};
             if (i % 4 == 3)
                 incoming[i].frame[40] ^= 1;
             if (i % 5 == 4)
@@ -103,7 +108,8 @@ TEST(Secrets, NoSakInFreedMemory) {
             const TxBinding binding{&sc, tx, {}};
             SecyCounters secy;
             HeapFrame memory = HeapFrame::to_protect(plain_frame(100));
-            ProtectFrame frame{memory.data(), memory.length(), UINT32_MAX, &binding, &secy};
+            ProtectFrame frame{memory.data(), memory.length(), UINT32_MAX,
+                               &binding,      &secy,           ProtectVerdict::ok};
             protect(engine(), std::span(&frame, 1));
             EXPECT_EQ(frame.verdict, ProtectVerdict::ok);
             destroy_watched(std::unique_ptr<TxSa>(tx), sak);

@@ -18,7 +18,8 @@ class Burst {
     void add(const Octets& plain, const TxBinding* binding, SecyCounters& secy,
              uint32_t max_length = UINT32_MAX) {
         HeapFrame& memory = memories_.emplace_back(HeapFrame::to_protect(plain));
-        frames.push_back({memory.data(), memory.length(), max_length, binding, &secy});
+        frames.push_back(
+            {memory.data(), memory.length(), max_length, binding, &secy, ProtectVerdict::ok});
     }
     void protect() { macsec::protect(engine(), frames); }
     [[nodiscard]] std::vector<ProtectVerdict> verdicts() const {

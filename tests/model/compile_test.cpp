@@ -111,7 +111,7 @@ TEST_F(Compile, DestinationsLeadWhereTheyShould) {
     EXPECT_EQ((*state->ports[0].vlans)[0], 3);
     EXPECT_EQ((*state->ports[0].vlans)[1], AttachmentId::kNone);
     EXPECT_EQ((*state->channels[2].vlans)[1025], 3);
-    EXPECT_FALSE(attachment.features[0].present);
+    EXPECT_FALSE(attachment.features[0].has_ipv4 || attachment.features[0].has_ipv6);
     EXPECT_TRUE(attachment.features[2].has_ipv4 && !attachment.features[2].has_ipv6);
 }
 

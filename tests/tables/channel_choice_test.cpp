@@ -1,4 +1,5 @@
 #include "dataplane/channel_choice.hpp"
+#include "dataplane/flow_hash.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,7 @@
 // Bucket tables of channels with different speeds: shares, what moves, and what comes back.
 
 #include "dataplane/channel_choice.hpp"
+#include "dataplane/flow_hash.hpp"
 
 #include <gtest/gtest.h>
 

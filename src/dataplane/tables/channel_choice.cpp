@@ -1,5 +1,7 @@
 #include "dataplane/channel_choice.hpp"
 
+#include "dataplane/flow_hash.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <map>
@@ -8,33 +10,8 @@
 namespace isthmus::dataplane {
 namespace {
 
-__extension__ using Wide = unsigned __int128; // ISO C++ has no 128-bit integer
-
-// Odd numbers with about as many ones as zeros, from the fractional parts of the golden ratio and
-// of square roots of primes; nothing else is required of them.
-constexpr uint64_t kK0 = 0x9e3779b97f4a7c15;
-constexpr uint64_t kK1 = 0xbb67ae8584caa73b;
-constexpr uint64_t kK2 = 0x3c6ef372fe94f82b;
-constexpr uint64_t kK3 = 0xa54ff53a5f1d36f1;
-
-// A bijection in which every input bit reaches every output bit (Stafford's variant 13 of the
-// MurmurHash3 finalizer, as in SplitMix64).
-constexpr uint64_t mix(uint64_t x) {
-    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-    x = (x ^ x >> 27) * 0x94d049bb133111eb;
-    return x ^ x >> 31;
-}
-
-// Both halves of the product, so that high bits of the factors reach low bits of the result.
-inline uint64_t fold(uint64_t a, uint64_t b) {
-    const Wide product = static_cast<Wide>(a) * b;
-    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
-// The seed moves both factors: with one fixed factor two edges in a row would split alike.
-inline uint64_t seeded(uint32_t seed, uint64_t k) {
-    return (uint64_t{seed} + kK0) * k;
-}
+using hash_detail::kK0;
+using hash_detail::mix;
 
 using MemberSet = uint32_t; // bits
 
@@ -154,25 +131,6 @@ BucketTable build_buckets(std::span<const bool> live) {
     for (std::size_t m = 0; m < count; ++m)
         members[m].live = live[m];
     return build_buckets(std::span<const Member>(members.data(), count));
-}
-
-uint32_t flow_hash(uint32_t seed, Ipv4Addr source, Ipv4Addr destination, uint8_t protocol,
-                   uint32_t ports) noexcept {
-    const uint64_t addresses = uint64_t{source.value} << 32 | destination.value;
-    const uint64_t rest = uint64_t{protocol} << 32 | ports;
-    const uint64_t sum = fold(addresses ^ seeded(seed, kK1), rest ^ seeded(seed, kK2));
-    return static_cast<uint32_t>(mix(sum));
-}
-
-uint32_t flow_hash(uint32_t seed, Ipv6Addr source, Ipv6Addr destination, uint8_t protocol,
-                   uint32_t ports) noexcept {
-    const uint64_t s1 = seeded(seed, kK1);
-    const uint64_t s2 = seeded(seed, kK2);
-    const uint64_t s3 = seeded(seed, kK3);
-    const uint64_t from = fold(source.high ^ s1, source.low ^ s2);
-    const uint64_t to = fold(destination.high ^ s2, destination.low ^ s3);
-    const uint64_t rest = uint64_t{protocol} << 32 | ports;
-    return static_cast<uint32_t>(mix(fold(from ^ s3, std::rotl(to, 32) ^ s1) + rest * kK0));
 }
 
 } // namespace isthmus::dataplane

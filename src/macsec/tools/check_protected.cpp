@@ -58,7 +58,7 @@ std::string check_fields(Record& entry, const ProtectedVector& vector, const Sec
     if (tag.sci_known && tag.sci != vector.sa.sci)
         return "sci is not that of the protected frame";
 
-    AeadOp op;
+    AeadOp op{};
     set_iv(op, make_iv_base(vector.sa.sci, vector.sa.xpn), vector.pn);
     const bool encrypted = (tag.tci & kTciEncrypted) != 0;
     const uint32_t clear =

@@ -36,7 +36,8 @@ Result<void> Sender::set_sa(const SaParameters& parameters, std::shared_ptr<Pack
 
 Sender::Sent Sender::send(std::span<const uint8_t> plain) {
     HeapFrame memory = HeapFrame::to_protect(plain);
-    ProtectFrame frame{memory.data(), memory.length(), max_length, &binding, &secy};
+    ProtectFrame frame{memory.data(), memory.length(), max_length,
+                       &binding,      &secy,           ProtectVerdict::ok};
     protect(*aead_, std::span(&frame, 1));
     assert(memory.holds(frame.frame, frame.length));
     return {frame.verdict, Octets(frame.frame, frame.frame + frame.length)};
@@ -83,7 +84,7 @@ std::vector<Receiver::Received> Receiver::receive_burst(std::span<const Octets> 
     std::vector<ValidateFrame> burst;
     for (const Octets& frame : frames) {
         HeapFrame& memory = memories.emplace_back(HeapFrame::to_validate(frame));
-        burst.push_back({memory.data(), memory.length(), &binding, &secy});
+        burst.push_back({memory.data(), memory.length(), &binding, &secy, ValidateVerdict::ok});
     }
     validate(*aead_, burst);
     std::vector<Received> results;

@@ -2,24 +2,23 @@
 //
 // All tables of a kind are filled first and then measured in turn, round by round; names report the
 // median over the rounds, `speedup` is the median of what isthmus does against this table within
-// one round. DPDK's tables are on ordinary pages, as --no-huge gives them, and with `_huge` in a
-// heap of transparent huge pages; ours asks for those by itself, and with `_4k` does without.
+// one round. rte_fib and rte_fib6 take the fastest look-up that this CPU has, and as `_scalar` the
+// fastest one for CPUs without AVX-512. DPDK's tables are on ordinary pages, as --no-huge gives
+// them, and with `_huge` in a heap of transparent huge pages; ours asks for those by itself, and
+// with `_4k` does without.
 
 #include "bench_fib_peers.hpp"
+#include "bench_fib_routes.hpp"
 
 #include <benchmark/benchmark.h>
 #include <x86intrin.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <random>
-#include <set>
 
 #include <time.h>
 
@@ -44,42 +43,6 @@ double seconds_since(Clock::time_point start) {
 double median(std::vector<double> values) {
     std::nth_element(values.begin(), values.begin() + values.size() / 2, values.end());
     return values[values.size() / 2];
-}
-
-// As scripts/fib-routes prints them; the build has run it.
-template <class Prefix> std::vector<FibRoute<Prefix>> read_routes(const char* file) {
-    std::ifstream in(std::string(ISTHMUS_ROUTES_DIR) + "/" + file);
-    std::vector<FibRoute<Prefix>> routes;
-    std::string prefix;
-    for (FibValue value = 0; in >> prefix >> value;)
-        routes.push_back({std::get<Prefix>(*parse_prefix(prefix)), value});
-    if (routes.empty()) {
-        std::fprintf(stderr, "bench_fib: no routes in %s/%s\n", ISTHMUS_ROUTES_DIR, file);
-        std::exit(1);
-    }
-    return routes;
-}
-
-Ipv4Addr random_in(const Ipv4Prefix& prefix, std::mt19937_64& rng) {
-    return {prefix.addr.value | (static_cast<uint32_t>(rng()) & ~ipv4_mask(prefix.length))};
-}
-Ipv6Addr random_in(const Ipv6Prefix& prefix, std::mt19937_64& rng) {
-    const Ipv6Addr any{rng(), rng()};
-    const Ipv6Addr head = masked(any, prefix.length);
-    return {prefix.addr.high | (any.high ^ head.high), prefix.addr.low | (any.low ^ head.low)};
-}
-
-WireAddr6 to_wire(Ipv6Addr addr) {
-    WireAddr6 wire;
-    const uint64_t halves[] = {__builtin_bswap64(addr.high), __builtin_bswap64(addr.low)};
-    std::memcpy(wire.octets, halves, sizeof halves);
-    return wire;
-}
-// What a stage does with the address of a packet.
-Ipv6Addr from_wire(const WireAddr6& wire) {
-    uint64_t halves[2];
-    std::memcpy(halves, wire.octets, sizeof halves);
-    return {__builtin_bswap64(halves[0]), __builtin_bswap64(halves[1])};
 }
 
 template <class Table, class Call>
@@ -132,6 +95,8 @@ using Group = std::vector<Result>;
 void check_agreement(const Group& group) {
     std::vector<FibValue> expected(kAddresses), values(kAddresses);
     for (std::size_t c = 0; c < group.size(); ++c) {
+        if (group[c].contender.prepare)
+            group[c].contender.prepare();
         auto& into = c == 0 ? expected : values;
         for (std::size_t first = 0; first < kAddresses; first += kBurst)
             group[c].contender.burst(first, &into[first]);
@@ -157,6 +122,8 @@ double thread_ns() {
 // All addresses once, to have the caches as they are when one table is at work, and once more
 // against the clock.
 double pass_ns(const Contender& contender) {
+    if (contender.prepare)
+        contender.prepare();
     for (std::size_t i = 0; i < kAddresses; i += kBurst)
         contender.burst(i, nullptr);
     const double start = thread_ns();
@@ -202,9 +169,10 @@ Group ipv4_group(const Routes4& routes, bool with_lpm) {
     for (auto& addr : *addresses)
         addr = random_in(routes[rng() % routes.size()].prefix, rng);
     std::vector<Contender> all{make_isthmus<Fib4>(routes, *addresses, FibPages::huge),
-                               make_rte_fib(routes, *addresses, PeerPages::ordinary),
-                               make_isthmus<Fib4>(routes, *addresses, FibPages::ordinary),
-                               make_rte_fib(routes, *addresses, PeerPages::huge)};
+                               make_isthmus<Fib4>(routes, *addresses, FibPages::ordinary)};
+    for (const PeerPages pages : {PeerPages::ordinary, PeerPages::huge})
+        for (Contender& peer : make_rte_fib(routes, *addresses, pages))
+            all.push_back(std::move(peer));
     if (with_lpm)
         all.push_back(make_rte_lpm(routes, *addresses));
     return group_of(std::move(all));
@@ -216,37 +184,13 @@ Group ipv6_group(const Routes6& routes, bool with_lpm) {
     for (auto& addr : *addresses)
         addr = to_wire(random_in(routes[rng() % routes.size()].prefix, rng));
     std::vector<Contender> all{make_isthmus<Fib6>(routes, *addresses, FibPages::huge),
-                               make_rte_fib6(routes, *addresses, PeerPages::ordinary),
-                               make_isthmus<Fib6>(routes, *addresses, FibPages::ordinary),
-                               make_rte_fib6(routes, *addresses, PeerPages::huge)};
+                               make_isthmus<Fib6>(routes, *addresses, FibPages::ordinary)};
+    for (const PeerPages pages : {PeerPages::ordinary, PeerPages::huge})
+        for (Contender& peer : make_rte_fib6(routes, *addresses, pages))
+            all.push_back(std::move(peer));
     if (with_lpm)
         all.push_back(make_rte_lpm6(routes, *addresses));
     return group_of(std::move(all));
-}
-
-// Subnets of a customer's network: private space, mostly /24 and /64.
-Routes4 vrf_routes4(std::mt19937_64& rng, std::size_t count) {
-    Routes4 routes{{{}, 1}};
-    std::set<Ipv4Prefix> seen;
-    while (routes.size() < count) {
-        const auto length = static_cast<uint8_t>(rng() % 4 == 0 ? 16 + rng() % 13 : 24);
-        const Ipv4Addr net{10u << 24 | (static_cast<uint32_t>(rng()) & 0x00ff'ffff)};
-        if (seen.insert({masked(net, length), length}).second)
-            routes.push_back({{masked(net, length), length}, static_cast<FibValue>(1 + rng() % 8)});
-    }
-    return routes;
-}
-Routes6 vrf_routes6(std::mt19937_64& rng, std::size_t count) {
-    Routes6 routes{{{}, 1}};
-    std::set<Ipv6Prefix> seen;
-    const uint64_t site = uint64_t{0xfd00} << 48 | (rng() & 0xff'ffff) << 24;
-    while (routes.size() < count) {
-        const auto length = static_cast<uint8_t>(rng() % 4 == 0 ? 48 + rng() % 17 : 64);
-        const Ipv6Addr net{site | (rng() & 0xff'ffff), 0};
-        if (seen.insert({masked(net, length), length}).second)
-            routes.push_back({{masked(net, length), length}, static_cast<FibValue>(1 + rng() % 8)});
-    }
-    return routes;
 }
 
 // Thousands of tables in one arena, each look-up in any of them.
@@ -397,14 +341,18 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "bench_fib: DPDK does not start with %u MiB\n", kDpdkMemoryMb);
         return 1;
     }
-    const std::vector<std::string> v4{"isthmus", "rte_fib", "isthmus_4k", "rte_fib_huge"};
-    const std::vector<std::string> v6{"isthmus", "rte_fib6", "isthmus_4k", "rte_fib6_huge",
+    const std::vector<std::string> v4{"isthmus",    "rte_fib",      "rte_fib_scalar",
+                                      "isthmus_4k", "rte_fib_huge", "rte_fib_huge_scalar"};
+    std::vector<std::string> v4_lpm = v4;
+    v4_lpm.push_back("rte_lpm");
+    const std::vector<std::string> v6{"isthmus",    "rte_fib6",      "rte_fib6_scalar",
+                                      "isthmus_4k", "rte_fib6_huge", "rte_fib6_huge_scalar",
                                       "rte_lpm6"};
     add("ipv4_1m", v4);
-    add("ipv4_1k", {"isthmus", "rte_fib", "isthmus_4k", "rte_fib_huge", "rte_lpm"});
+    add("ipv4_1k", v4_lpm);
     add("ipv6_200k", v6);
     add("ipv6_1k", v6);
-    add("vpc4_1k", {"isthmus", "rte_fib", "isthmus_4k", "rte_fib_huge", "rte_lpm"});
+    add("vpc4_1k", v4_lpm);
     add("vpc6_1k", v6);
     add("ipv4_4000x1000", {"isthmus"});
     add("ipv6_4000x100", {"isthmus"});

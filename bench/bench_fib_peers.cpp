@@ -12,9 +12,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
+#include <iterator>
 #include <map>
 #include <set>
+#include <utility>
 
 #include <sys/mman.h>
 
@@ -40,14 +41,6 @@ std::size_t allocated(int socket) {
     rte_malloc_socket_stats stats{};
     rte_malloc_get_socket_stats(socket, &stats);
     return stats.heap_allocsz_bytes;
-}
-
-WireAddr6 to_wire(Ipv6Addr addr) {
-    WireAddr6 wire;
-    const uint64_t high = __builtin_bswap64(addr.high), low = __builtin_bswap64(addr.low);
-    std::memcpy(wire.octets, &high, 8);
-    std::memcpy(wire.octets + 8, &low, 8);
-    return wire;
 }
 
 // Groups of 256 entries that routes need beyond the first 24 bits: one for each distinct string of
@@ -79,6 +72,7 @@ class Stopwatch {
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+constexpr char kVector[] = "avx512";
 struct Way {
     std::string name;
     int type;
@@ -88,7 +82,7 @@ std::vector<Way> fib4_lookups() {
                           {"scalar_inline", RTE_FIB_LOOKUP_DIR24_8_SCALAR_INLINE},
                           {"scalar_uni", RTE_FIB_LOOKUP_DIR24_8_SCALAR_UNI}};
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-        ways.push_back({"avx512", RTE_FIB_LOOKUP_DIR24_8_VECTOR_AVX512});
+        ways.push_back({kVector, RTE_FIB_LOOKUP_DIR24_8_VECTOR_AVX512});
     return ways;
 }
 
@@ -96,13 +90,13 @@ std::vector<Way> fib6_lookups() {
     std::vector<Way> ways{{"scalar", RTE_FIB6_LOOKUP_TRIE_SCALAR}};
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512bw"))
-        ways.push_back({"avx512", RTE_FIB6_LOOKUP_TRIE_VECTOR_AVX512});
+        ways.push_back({kVector, RTE_FIB6_LOOKUP_TRIE_VECTOR_AVX512});
     return ways;
 }
 
-// Leaves the fastest way selected and returns its name; empty if none can be.
-std::string pick_way(const std::vector<Way>& ways, const std::function<bool(int)>& select,
-                     const std::function<void(std::size_t)>& burst, std::size_t addresses) {
+// Selects the fastest way and returns it; null if none can be.
+const Way* pick_way(const std::vector<Way>& ways, const std::function<bool(int)>& select,
+                    const std::function<void(std::size_t)>& burst, std::size_t addresses) {
     std::map<std::string, double> best;
     for (int round = 0; round < 5; ++round) {
         for (const Way& way : ways) {
@@ -119,7 +113,28 @@ std::string pick_way(const std::vector<Way>& ways, const std::function<bool(int)
     for (const Way& way : ways)
         if (best.contains(way.name) && (!fastest || best[way.name] < best[fastest->name]))
             fastest = &way;
-    return fastest != nullptr && select(fastest->type) ? fastest->name : std::string();
+    return fastest;
+}
+
+// `made` with the fastest way of all, and with the fastest one without vectors.
+std::vector<Contender> with_ways(Contender made, const std::vector<Way>& ways,
+                                 const std::function<bool(int)>& select, std::size_t addresses) {
+    std::vector<Way> scalar;
+    std::copy_if(ways.begin(), ways.end(), std::back_inserter(scalar),
+                 [](const Way& way) { return way.name != kVector; });
+    std::vector<Contender> both;
+    for (const auto& [some, suffix] :
+         {std::pair(&ways, ""), std::pair(&std::as_const(scalar), "_scalar")}) {
+        const Way* way = pick_way(
+            *some, select, [&](std::size_t first) { made.burst(first, nullptr); }, addresses);
+        if (way == nullptr)
+            continue;
+        Contender& each = both.emplace_back(made);
+        each.name += suffix;
+        each.note += way->name;
+        each.prepare = [select, type = way->type] { select(type); };
+    }
+    return both;
 }
 
 Contender failed(Contender contender, const std::string& what, int error = rte_errno) {
@@ -162,8 +177,8 @@ bool start_dpdk(unsigned memory_mb) {
     return huge_socket > 0;
 }
 
-Contender make_rte_fib(const Routes4& routes, const std::vector<Ipv4Addr>& addresses,
-                       PeerPages pages) {
+std::vector<Contender> make_rte_fib(const Routes4& routes, const std::vector<Ipv4Addr>& addresses,
+                                    PeerPages pages) {
     Contender made;
     made.name = pages == PeerPages::huge ? "rte_fib_huge" : "rte_fib";
     const uint32_t groups = groups_for(routes) + 2;
@@ -178,13 +193,13 @@ Contender make_rte_fib(const Routes4& routes, const std::vector<Ipv4Addr>& addre
     const std::size_t before = allocated(socket);
     rte_fib* created = rte_fib_create(unique_name().c_str(), socket, &conf);
     if (created == nullptr)
-        return failed(made, "rte_fib_create");
+        return {failed(made, "rte_fib_create")};
     const std::shared_ptr<rte_fib> fib(created, rte_fib_free);
     const Stopwatch watch;
     for (const auto& [prefix, value] : routes)
         if (const int error = rte_fib_add(fib.get(), prefix.addr.value, prefix.length, value);
             error != 0)
-            return failed(made, "rte_fib_add", error);
+            return {failed(made, "rte_fib_add", error)};
     made.load_seconds = watch.seconds();
     made.memory_bytes = allocated(socket) - before;
     made.burst = [fib, &addresses](std::size_t first, FibValue* values) {
@@ -196,18 +211,15 @@ Contender make_rte_fib(const Routes4& routes, const std::vector<Ipv4Addr>& addre
         for (unsigned i = 0; values != nullptr && i < kBurst; ++i)
             values[i] = static_cast<FibValue>(hops[i]);
     };
-    const std::string way = pick_way(
-        fib4_lookups(),
-        [&](int type) {
-            return rte_fib_select_lookup(fib.get(), static_cast<rte_fib_lookup_type>(type)) == 0;
-        },
-        [&](std::size_t first) { made.burst(first, nullptr); }, addresses.size());
-    made.note = (narrow ? "2-octet next hops, " : "4-octet next hops, ") + way;
-    return made;
+    made.note = narrow ? "2-octet next hops, " : "4-octet next hops, ";
+    const auto select = [fib](int type) {
+        return rte_fib_select_lookup(fib.get(), static_cast<rte_fib_lookup_type>(type)) == 0;
+    };
+    return with_ways(std::move(made), fib4_lookups(), select, addresses.size());
 }
 
-Contender make_rte_fib6(const Routes6& routes, const std::vector<WireAddr6>& addresses,
-                        PeerPages pages) {
+std::vector<Contender> make_rte_fib6(const Routes6& routes, const std::vector<WireAddr6>& addresses,
+                                     PeerPages pages) {
     Contender made;
     made.name = pages == PeerPages::huge ? "rte_fib6_huge" : "rte_fib6";
     const uint32_t groups = groups_for(routes) + 2;
@@ -226,7 +238,7 @@ Contender make_rte_fib6(const Routes6& routes, const std::vector<WireAddr6>& add
         fib.reset();
         rte_fib6* created = rte_fib6_create(unique_name().c_str(), socket, &conf);
         if (created == nullptr)
-            return failed(made, "rte_fib6_create");
+            return {failed(made, "rte_fib6_create")};
         fib.reset(created, rte_fib6_free);
         watch = {};
         error = 0;
@@ -235,7 +247,7 @@ Contender make_rte_fib6(const Routes6& routes, const std::vector<WireAddr6>& add
                                  routes[i].prefix.length, routes[i].value);
     }
     if (error != 0)
-        return failed(made, "rte_fib6_add", error);
+        return {failed(made, "rte_fib6_add", error)};
     made.load_seconds = watch.seconds();
     made.memory_bytes = allocated(socket) - before;
     made.burst = [fib, &addresses](std::size_t first, FibValue* values) {
@@ -247,14 +259,11 @@ Contender make_rte_fib6(const Routes6& routes, const std::vector<WireAddr6>& add
         for (unsigned i = 0; values != nullptr && i < kBurst; ++i)
             values[i] = static_cast<FibValue>(hops[i]);
     };
-    const std::string way = pick_way(
-        fib6_lookups(),
-        [&](int type) {
-            return rte_fib6_select_lookup(fib.get(), static_cast<rte_fib6_lookup_type>(type)) == 0;
-        },
-        [&](std::size_t first) { made.burst(first, nullptr); }, addresses.size());
-    made.note = (narrow ? "2-octet next hops, " : "4-octet next hops, ") + way;
-    return made;
+    made.note = narrow ? "2-octet next hops, " : "4-octet next hops, ";
+    const auto select = [fib](int type) {
+        return rte_fib6_select_lookup(fib.get(), static_cast<rte_fib6_lookup_type>(type)) == 0;
+    };
+    return with_ways(std::move(made), fib6_lookups(), select, addresses.size());
 }
 
 Contender make_rte_lpm(const Routes4& routes, const std::vector<Ipv4Addr>& addresses) {

@@ -27,13 +27,13 @@ using FibIndex = uint32_t;
 // A full table is a few MiB, read at random: on 4 KiB pages most reads would miss the TLB as well.
 enum class FibPages : uint8_t { huge, ordinary };
 
-// Pieces of 1..kMaxUnits units out of one reserved range. Freed ones are kept by size. The first
-// kReserved octets are zero and never given out.
+// Pieces of 1..kMaxUnits units out of one reserved range. Freed ones are kept by size. Pieces of
+// whole cache lines begin with one. The first kReserved octets are zero and never given out.
 class FibPool {
   public:
     static constexpr std::size_t kUnit = 8;
     static constexpr std::size_t kReserved = 1216;
-    static constexpr uint32_t kMaxUnits = 4640;
+    static constexpr uint32_t kMaxUnits = 5144;
 
     // Reserves addresses only; memory is taken as it is used. Throws std::bad_alloc without any.
     FibPool(std::size_t limit_bytes, FibPages pages);

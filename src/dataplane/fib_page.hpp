@@ -2,11 +2,12 @@
 // Pages of large IPv4 tables: what each prefix of 24 bits leads to. Internal to the FIB: use
 // fib.hpp.
 //
-// A page stands below a slot of the wide node and has 4096 slots, for each an octet: the code of a
-// value (see FibArena::code_of), 0 if the wide node has to be asked, or kNoCode if one value is not
-// enough or has no code; the slot's block or value is then among the page's extras. Slots come in
-// 64 lines of 64; of lines whose slots all lead to the same, one is stored for all. What is left of
-// a full table mostly stays in the caches, which is what decides how fast it is.
+// A page stands below a slot of the wide node and has 4096 slots, in 64 lines of 64. Each slot
+// leads to an octet: the code of a value (see FibArena::code_of), 0 if the wide node has to be
+// asked, or kNoCode if one value is not enough or has no code; the slot's block or value is then
+// among the page's extras. Like a block, a line holds an octet per run of equal ones and a bitmap
+// of where runs start. That makes a full table a third of what plain octets would be, and how much
+// of it the caches hold decides how fast it is.
 //
 // All of that repeats what the page's blocks say. They are for route changes, and for the few
 // look-ups that the page does not answer.
@@ -14,8 +15,10 @@
 #include "dataplane/fib_node.hpp"
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace isthmus::dataplane::fib {
 
@@ -31,36 +34,59 @@ struct Page {
         Entry entry; // a block at depth kEnd or deeper, or a value
     };
 
-    std::array<uint8_t, kLines> line_of; // by the slot's upper half: where its line is stored
-    Entry blocks;                        // a block, never 0
-    uint32_t line_count;
-    uint32_t extra_count; // sorted by slot
+    std::array<uint16_t, kLines> line_of; // by the slot's upper half: its line, in units from here
+    Entry blocks;                         // a block, never 0
+    uint32_t extras_at;                   // in units from here
+    uint32_t extra_count;                 // sorted by slot
     uint32_t unused;
     // Then the lines, then the extras.
 
-    [[nodiscard]] const uint8_t* lines() const noexcept {
-        return reinterpret_cast<const uint8_t*>(this + 1);
-    }
     [[nodiscard]] const Extra* extras() const noexcept {
-        return reinterpret_cast<const Extra*>(lines() + line_count * kLineSlots);
+        return reinterpret_cast<const Extra*>(line_at(extras_at));
     }
-    // Where the code of an address is.
-    [[nodiscard]] const uint8_t* place(Ipv4Addr addr) const noexcept {
-        const std::size_t line = line_of[addr.value >> (32 - kEnd + 6) & (kLines - 1)];
-        return lines() + line * kLineSlots + (addr.value >> (32 - kEnd) & (kLineSlots - 1));
+    [[nodiscard]] const std::byte* line_at(unsigned units) const noexcept {
+        return reinterpret_cast<const std::byte*>(this) + units * FibPool::kUnit;
+    }
+    // Where the line of an address is.
+    [[nodiscard]] const std::byte* line(Ipv4Addr addr) const noexcept {
+        return line_at(line_of[addr.value >> (32 - kEnd + 6) & (kLines - 1)]);
     }
 };
-static_assert(sizeof(Page) == 80);
+static_assert(sizeof(Page) == 144);
 
-[[nodiscard]] constexpr uint32_t page_units(unsigned lines, unsigned extras) {
-    return static_cast<uint32_t>(
-        (sizeof(Page) + lines * Page::kLineSlots + extras * sizeof(Page::Extra)) / FibPool::kUnit);
+// A line: bit i of the bitmap says that a run starts at slot i; bit 0 is set.
+[[nodiscard]] inline uint64_t line_starts(const std::byte* line) noexcept {
+    uint64_t starts;
+    std::memcpy(&starts, line, sizeof starts);
+    return starts;
 }
-static_assert(page_units(Page::kLines, Page::kSlots) <= FibPool::kMaxUnits);
+[[nodiscard]] inline const uint8_t* line_codes(const std::byte* line) noexcept {
+    return reinterpret_cast<const uint8_t*>(line + sizeof(uint64_t));
+}
+[[nodiscard]] inline uint8_t line_code(const std::byte* line, Ipv4Addr addr) noexcept {
+    const unsigned above_slot = ~(addr.value >> (32 - Page::kEnd)) & (Page::kLineSlots - 1);
+    // Slot 0 starts a run, so that at least one is counted; but for a bitmap of zeros, which gives
+    // one of its own octets.
+    return line_codes(line)[std::popcount(line_starts(line) << above_slot) - 1];
+}
+[[nodiscard]] constexpr unsigned line_units(unsigned runs) noexcept {
+    return 1 + (runs + unsigned{FibPool::kUnit} - 1) / unsigned{FibPool::kUnit};
+}
+// Pages begin with a cache line, so that lines can keep within one.
+inline constexpr unsigned kUnitsPerCacheLine = 64 / FibPool::kUnit;
+[[nodiscard]] constexpr uint32_t page_units(unsigned extras_at, unsigned extras) {
+    return (extras_at + extras * static_cast<uint32_t>(sizeof(Page::Extra) / FibPool::kUnit) +
+            kUnitsPerCacheLine - 1) /
+           kUnitsPerCacheLine * kUnitsPerCacheLine;
+}
+static_assert(page_units(sizeof(Page) / FibPool::kUnit +
+                             Page::kLines * 2 * kUnitsPerCacheLine, // each with what it skips
+                         Page::kSlots) <= FibPool::kMaxUnits);
 
-// A page that knows nothing, for slots of the wide node that have none: in the reserved octets.
+// A page that knows nothing, for slots of the wide node that have none: in the reserved octets, so
+// that it is its own line of zeros.
 inline constexpr Entry kEmptyPage = FibArena::kCodes * sizeof(uint32_t) / FibPool::kUnit;
-static_assert(kEmptyPage * FibPool::kUnit + sizeof(Page) + Page::kLineSlots <= FibPool::kReserved);
+static_assert(kEmptyPage * FibPool::kUnit + sizeof(Page) <= FibPool::kReserved);
 
 [[nodiscard]] inline unsigned page_slot(Ipv4Addr addr) noexcept {
     return addr.value >> (32 - Page::kEnd) & (Page::kSlots - 1);

@@ -51,9 +51,12 @@ void FibPool::release(FibIndex index, uint32_t units) {
 }
 
 FibIndex FibPool::carve(uint32_t units) {
-    // What fits into a cache line does not straddle two; what was skipped serves a smaller piece.
+    // What fits into a cache line does not straddle two, what takes whole ones begins with one;
+    // what was skipped serves a smaller piece.
     const std::size_t left = kLineUnits - next_unit_ % kLineUnits;
-    const std::size_t skipped = units <= kLineUnits && units > left ? left : 0;
+    const bool whole_lines = units % kLineUnits == 0;
+    const bool skips = left != kLineUnits && (whole_lines || (units < kLineUnits && units > left));
+    const std::size_t skipped = skips ? left : 0;
     if ((next_unit_ + skipped + units) * kUnit > mapped_)
         map_up_to((next_unit_ + skipped + units) * kUnit);
     if (skipped != 0) {

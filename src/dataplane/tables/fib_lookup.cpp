@@ -26,7 +26,7 @@ FibValue walk_blocks(const std::byte* base, Entry entry, Addr addr, FibValue bes
 
 FibValue walk_page(const std::byte* base, const Page& page, Ipv4Addr addr, FibValue best) noexcept {
     const unsigned slot = page_slot(addr);
-    const uint8_t code = *page.place(addr);
+    const uint8_t code = line_code(page.line(addr), addr);
     if (code != FibArena::kNoCode)
         return code != 0 ? FibArena::decoded(base)[code] : best;
     // Routes of 13 to 24 bits are on the way of the blocks only.
@@ -72,15 +72,20 @@ template <class Addr> class Burst {
     }
     // The same by pages, whose octets nearly always end a look-up.
     void pass_pages(Entry root) noexcept {
-        const uint8_t* places[kMax];
-        const Entry* top = wide_at(base_, root);
-        for (uint32_t i = 0; i < count_; ++i) {
-            places[i] = code_place(top, addresses_[i]);
-            __builtin_prefetch(places[i]);
+        // Copies of the members: the compiler must assume that writing values changes those.
+        const std::byte* base = base_;
+        const Addr* addresses = addresses_;
+        FibValue* values = values_;
+        const uint32_t count = count_;
+        const std::byte* lines[kMax];
+        const Entry* top = wide_at(base, root);
+        for (uint32_t i = 0; i < count; ++i) {
+            lines[i] = line_of(base, top, addresses[i]);
+            __builtin_prefetch(lines[i]);
         }
-        const FibValue* decoded = FibArena::decoded(base_);
-        for (uint32_t i = 0; i < count_; ++i)
-            found(i, decoded[*places[i]]);
+        const FibValue* decoded = FibArena::decoded(base);
+        for (uint32_t i = 0; i < count; ++i)
+            values[i] = decoded[line_code(lines[i], addresses[i])];
     }
     // From the root of any kind that values[i] is.
     void pass_roots() noexcept {
@@ -89,17 +94,17 @@ template <class Addr> class Burst {
                 if (is_wide(values_[i]))
                     __builtin_prefetch(wide_at(base_, values_[i]) +
                                        wide_slot(addresses_[i], 0, Page::kDepth));
-            const uint8_t* places[kMax];
+            const std::byte* lines[kMax];
             for (uint32_t i = 0; i < count_; ++i) {
-                places[i] = is_wide(values_[i])
-                                ? code_place(wide_at(base_, values_[i]), addresses_[i])
-                                : nullptr;
-                __builtin_prefetch(places[i]);
+                lines[i] = is_wide(values_[i])
+                               ? line_of(base_, wide_at(base_, values_[i]), addresses_[i])
+                               : nullptr;
+                __builtin_prefetch(lines[i]);
             }
             const FibValue* decoded = FibArena::decoded(base_);
             for (uint32_t i = 0; i < count_; ++i)
-                if (places[i] != nullptr)
-                    values_[i] = decoded[*places[i]];
+                if (lines[i] != nullptr)
+                    values_[i] = decoded[line_code(lines[i], addresses_[i])];
         } else {
             const Entry* places[kMax];
             for (uint32_t i = 0; i < count_; ++i)
@@ -138,31 +143,28 @@ template <class Addr> class Burst {
         }
     }
     // Who found nothing may have passed a value further up.
-    void find_missed() noexcept {
-        for (uint32_t i = 0; i < count_; ++i)
-            found(i, values_[i]);
-    }
     template <class Root> void walk_again(Root&& root) noexcept {
-        for (uint32_t k = 0; k < missed_count_; ++k) {
-            const uint8_t i = missed_[k];
+        uint32_t missed = 0;
+        for (uint32_t i = 0; i < count_; ++i)
+            missed += values_[i] == kNoRoute;
+        for (uint32_t i = 0; missed != 0; ++i) {
+            if (values_[i] != kNoRoute)
+                continue;
             values_[i] = walk(base_, root(i), addresses_[i]);
+            --missed;
         }
     }
 
   private:
     static constexpr uint32_t kMax = 64;
 
-    void found(uint32_t i, FibValue value) noexcept {
-        values_[i] = value;
-        missed_[missed_count_] = static_cast<uint8_t>(i);
-        missed_count_ += value == kNoRoute;
-    }
     static bool is_wide(Entry root) noexcept { return root >> 30 == 3; }
 
-    const uint8_t* code_place(const Entry* top, Ipv4Addr addr) const noexcept {
+    static const std::byte* line_of(const std::byte* base, const Entry* top,
+                                    Ipv4Addr addr) noexcept {
         const Entry entry = top[wide_slot(addr, 0, Page::kDepth)];
         const Entry page = is_child(entry) ? entry : kEmptyPage;
-        return page_at(base_, page)->place(addr);
+        return page_at(base, page)->line(addr);
     }
     // places[i] is an entry of the first wide level.
     void finish_wide(const Entry** places) noexcept {
@@ -186,8 +188,6 @@ template <class Addr> class Burst {
     const Addr* addresses_;
     FibValue* values_;
     uint32_t count_;
-    uint32_t missed_count_ = 0;
-    uint8_t missed_[kMax];
 };
 
 } // namespace
@@ -213,7 +213,6 @@ void Fib<Addr, Prefix>::lookup_bulk(const Addr* addresses, FibValue* values,
             else
                 std::fill_n(values + first, here, root);
             burst.pass_blocks();
-            burst.find_missed();
         }
         burst.walk_again([root](uint32_t) { return root; });
     }
@@ -231,7 +230,6 @@ void Fib<Addr, Prefix>::lookup_bulk(const Fib* const* tables, const Addr* addres
         Burst<Addr> burst(tables[first]->base_, addresses + first, values + first, here);
         burst.pass_roots();
         burst.pass_blocks();
-        burst.find_missed();
         burst.walk_again([&roots](uint32_t i) { return roots[i]; });
     }
 }

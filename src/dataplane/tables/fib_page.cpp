@@ -16,8 +16,7 @@ class OpenPage {
     uint8_t* open(unsigned line) {
         uint8_t* own = codes_.data() + line * Page::kLineSlots;
         if ((opened_ >> line & 1) == 0 && before_ != nullptr)
-            std::copy_n(before_->lines() + before_->line_of[line] * Page::kLineSlots,
-                        Page::kLineSlots, own);
+            spread(before_->line_at(before_->line_of[line]), own);
         opened_ |= uint64_t{1} << line;
         return own;
     }
@@ -25,39 +24,36 @@ class OpenPage {
         open(slot / Page::kLineSlots)[slot % Page::kLineSlots] = code;
         entries_[slot] = entry;
     }
-    // Deals out the lines, each different one once where that is cheap to see, and counts.
+    // Deals out the space of lines, of those with a single run once for each code, and of extras.
     void arrange(Page& head) {
-        std::array<uint8_t, Page::kLines> kept;        // by line of the page before
-        std::array<uint8_t, FibArena::kCodes> uniform; // by code, the line that has nothing else
-        kept.fill(Page::kLines);
-        uniform.fill(Page::kLines);
+        std::array<uint16_t, FibArena::kCodes> uniform{};
+        unsigned next = sizeof(Page) / FibPool::kUnit;
         for (unsigned line = 0; line < Page::kLines; ++line) {
-            const bool own = (opened_ >> line & 1) != 0;
-            uint8_t& known = own ? fresh_ : kept[before_->line_of[line]];
-            if (own)
-                known = Page::kLines;
-            if (known == Page::kLines) {
-                const uint8_t* codes =
-                    own ? codes_.data() + line * Page::kLineSlots
-                        : before_->lines() + before_->line_of[line] * Page::kLineSlots;
-                const bool same = std::memcmp(codes + 1, codes, Page::kLineSlots - 1) == 0;
-                uint8_t& shared = same ? uniform[codes[0]] : known;
-                if (shared == Page::kLines) {
-                    shared = static_cast<uint8_t>(head.line_count);
-                    stored_[head.line_count++] = codes;
-                }
-                known = shared;
+            const uint64_t starts = (opened_ >> line & 1) != 0
+                                        ? find_starts(codes_.data() + line * Page::kLineSlots)
+                                        : line_starts(before_->line_at(before_->line_of[line]));
+            starts_[line] = starts;
+            uint16_t own = 0;
+            uint16_t& place = starts == 1 ? uniform[first_code(line)] : own;
+            if (place == 0) {
+                const unsigned units = line_units(static_cast<unsigned>(std::popcount(starts)));
+                const unsigned left = kUnitsPerCacheLine - next % kUnitsPerCacheLine;
+                if (units <= kUnitsPerCacheLine && units > left)
+                    next += left;
+                place = static_cast<uint16_t>(next);
+                next += units;
             }
-            head.line_of[line] = known;
+            head.line_of[line] = place;
         }
+        head.extras_at = next;
         for_each_extra([&](Page::Extra) { ++head.extra_count; });
     }
     void write(const Page& head, Page& made) {
         made = head;
-        auto* to = reinterpret_cast<uint8_t*>(&made + 1);
-        for (uint32_t i = 0; i < head.line_count; ++i)
-            to = std::copy_n(stored_[i], Page::kLineSlots, to);
-        auto* extra = reinterpret_cast<Page::Extra*>(to);
+        auto* to = reinterpret_cast<std::byte*>(&made);
+        for (unsigned line = 0; line < Page::kLines; ++line)
+            write_line(line, to + head.line_of[line] * FibPool::kUnit);
+        auto* extra = reinterpret_cast<Page::Extra*>(to + head.extras_at * FibPool::kUnit);
         for_each_extra([&](Page::Extra each) { *extra++ = each; });
     }
     // In the order of slots: those of the page before, and of lines of our own.
@@ -80,16 +76,52 @@ class OpenPage {
     }
 
   private:
+    static uint64_t find_starts(const uint8_t* codes) {
+        uint64_t starts = 1;
+        for (unsigned slot = 1; slot < Page::kLineSlots; ++slot)
+            starts |= uint64_t{codes[slot] != codes[slot - 1]} << slot;
+        return starts;
+    }
+    static void spread(const std::byte* line, uint8_t* codes) {
+        uint64_t starts = line_starts(line);
+        for (const uint8_t* code = line_codes(line); starts != 0; ++code) {
+            const auto slot = static_cast<unsigned>(std::countr_zero(starts));
+            starts &= starts - 1;
+            const auto end = static_cast<unsigned>(std::countr_zero(starts)); // 64 for the last run
+            std::fill(codes + slot, codes + end, *code);
+        }
+    }
+    [[nodiscard]] uint8_t first_code(unsigned line) const {
+        return (opened_ >> line & 1) != 0 ? codes_[line * Page::kLineSlots]
+                                          : *line_codes(before_->line_at(before_->line_of[line]));
+    }
+    void write_line(unsigned line, std::byte* to) const {
+        uint64_t starts = starts_[line];
+        if ((opened_ >> line & 1) == 0) {
+            const unsigned units = line_units(static_cast<unsigned>(std::popcount(starts)));
+            // Most are shorter than what a call of memcpy is worth.
+            const std::byte* from = before_->line_at(before_->line_of[line]);
+            for (const std::byte* end = from + units * FibPool::kUnit; from != end;
+                 from += FibPool::kUnit, to += FibPool::kUnit)
+                std::memcpy(to, from, FibPool::kUnit);
+            return;
+        }
+        std::memcpy(to, &starts, sizeof starts);
+        auto* code = reinterpret_cast<uint8_t*>(to + sizeof starts);
+        for (; starts != 0; starts &= starts - 1)
+            *code++ =
+                codes_[line * Page::kLineSlots + static_cast<unsigned>(std::countr_zero(starts))];
+    }
+
     const Page* before_;
     uint64_t opened_ = 0; // lines of our own
-    uint8_t fresh_ = 0;
-    std::array<const uint8_t*, Page::kLines> stored_;
+    std::array<uint64_t, Page::kLines> starts_;
     std::array<uint8_t, Page::kSlots> codes_;
     std::array<Entry, Page::kSlots> entries_; // where the code is kNoCode
 };
 
 uint32_t units_of(const Page& page) {
-    return page_units(page.line_count, page.extra_count);
+    return page_units(page.extras_at, page.extra_count);
 }
 
 // What all addresses of a slot lead to: its value; or, if that is not all, the block below.

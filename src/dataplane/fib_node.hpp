@@ -8,8 +8,8 @@
 // six; those that would have no choice to make are left out, so a block says which addresses are
 // its own.
 //
-// A large table begins with *wide* nodes instead, plain arrays indexed by several bits. For IPv4
-// *pages* follow, see fib_page.hpp.
+// A large table begins with *wide* nodes instead, plain arrays indexed by several bits. *Pages*
+// follow, which are not part of the trie but know the way through most of it: see fib_page.hpp.
 //
 // Values are not pushed down to the leaves, or a new default route would rewrite everything. A
 // block holds the value that its parent's routes give to all of it, a wide node those of its slots.
@@ -124,6 +124,23 @@ template <> inline constexpr std::array<uint8_t, 3> kWideLevels<Ipv6Addr>{6, 9, 
 template <class Addr>
 [[nodiscard]] const Block<Addr>* block_at(const std::byte* base, Entry child) noexcept {
     return reinterpret_cast<const Block<Addr>*>(node_at(base, child));
+}
+// What stands below the last wide node, see fib_page.hpp and fib_page6.hpp.
+template <class Addr> struct PageOf;
+template <class Addr>
+[[nodiscard]] const typename PageOf<Addr>::Type* page_at(const std::byte* base,
+                                                         Entry child) noexcept {
+    return reinterpret_cast<const typename PageOf<Addr>::Type*>(node_at(base, child));
+}
+// Of extras sorted by slot, the last one up to `slot`.
+template <class Page> [[nodiscard]] Entry extra_entry(const Page& page, uint32_t slot) noexcept {
+    const auto* low = page.extras();
+    for (uint32_t count = page.extra_count; count > 1;) {
+        const uint32_t half = count / 2;
+        low = low[half].slot <= slot ? low + half : low;
+        count -= half;
+    }
+    return low->entry;
 }
 [[nodiscard]] inline const Entry* wide_at(const std::byte* base, Entry child) noexcept {
     return reinterpret_cast<const Entry*>(node_at(base, child));

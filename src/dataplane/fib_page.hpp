@@ -1,6 +1,6 @@
 #pragma once
 // Pages of large IPv4 tables: what each prefix of 24 bits leads to. Internal to the FIB: use
-// fib.hpp.
+// fib.hpp. Those of IPv6 are in fib_page6.hpp.
 //
 // A page stands below a slot of the wide node and has 4096 slots, in 64 lines of 64. Each slot
 // leads to an octet: the code of a value (see FibArena::code_of), 0 if the wide node has to be
@@ -21,8 +21,6 @@
 #include <cstring>
 
 namespace isthmus::dataplane::fib {
-
-template <class Addr> inline constexpr bool kHasPages = sizeof(Addr) == sizeof(Ipv4Addr);
 
 struct Page {
     static constexpr unsigned kDepth = 12, kWidth = 12, kSlots = 1u << kWidth;
@@ -88,22 +86,13 @@ static_assert(page_units(sizeof(Page) / FibPool::kUnit +
 inline constexpr Entry kEmptyPage = FibArena::kCodes * sizeof(uint32_t) / FibPool::kUnit;
 static_assert(kEmptyPage * FibPool::kUnit + sizeof(Page) <= FibPool::kReserved);
 
-[[nodiscard]] inline unsigned page_slot(Ipv4Addr addr) noexcept {
-    return addr.value >> (32 - Page::kEnd) & (Page::kSlots - 1);
-}
-[[nodiscard]] inline const Page* page_at(const std::byte* base, Entry child) noexcept {
-    return reinterpret_cast<const Page*>(node_at(base, child));
+template <> struct PageOf<Ipv4Addr> { using Type = Page; };
+[[nodiscard]] inline uint32_t units_of(const Page& page) noexcept {
+    return page_units(page.extras_at, page.extra_count);
 }
 
-// What the page knows of a slot with kNoCode.
-[[nodiscard]] inline Entry extra_entry(const Page& page, unsigned slot) noexcept {
-    const Page::Extra* low = page.extras();
-    for (uint32_t count = page.extra_count; count > 1;) {
-        const uint32_t half = count / 2;
-        low = low[half].slot <= slot ? low + half : low;
-        count -= half;
-    }
-    return low->entry;
+[[nodiscard]] inline unsigned page_slot(Ipv4Addr addr) noexcept {
+    return addr.value >> (32 - Page::kEnd) & (Page::kSlots - 1);
 }
 
 } // namespace isthmus::dataplane::fib

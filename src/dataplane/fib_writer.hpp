@@ -7,6 +7,7 @@
 
 #include "dataplane/fib.hpp"
 #include "dataplane/fib_page.hpp"
+#include "dataplane/fib_page6.hpp"
 
 #include <array>
 #include <cstdint>
@@ -38,6 +39,7 @@ template <class Addr, class Prefix> class Writer {
 
   private:
     using Block = fib::Block<Addr>;
+    using Page = typename PageOf<Addr>::Type;
     struct Scratch;
 
     struct Branch; // where a block has to stand
@@ -89,6 +91,11 @@ template <class Addr, class Prefix> class Writer {
     FibArena& arena_;
     FibSize& size_;
 };
+
+template <>
+Entry Writer<Ipv4Addr, Ipv4Prefix>::make_page(const Page* before, Entry blocks, Changes changes);
+template <>
+Entry Writer<Ipv6Addr, Ipv6Prefix>::make_page(const Page* before, Entry blocks, Changes changes);
 
 // Calls visit(route) for every route of the trie, but for one of length 0.
 template <class Addr, class Prefix>

@@ -3,10 +3,9 @@
 // without branches, because where a look-up ends can not be predicted.
 
 #include "dataplane/fib.hpp"
-#include "dataplane/fib_page.hpp"
+#include "dataplane/fib_bulk.hpp"
 
 #include <algorithm>
-#include <type_traits>
 
 namespace isthmus::dataplane {
 namespace {
@@ -24,13 +23,23 @@ FibValue walk_blocks(const std::byte* base, Entry entry, Addr addr, FibValue bes
     return entry != kNoRoute ? entry : best;
 }
 
-FibValue walk_page(const std::byte* base, const Page& page, Ipv4Addr addr, FibValue best) noexcept {
-    const unsigned slot = page_slot(addr);
-    const uint8_t code = line_code(page.line(addr), addr);
+uint8_t code_of(const Page& page, Ipv4Addr addr) noexcept {
+    return line_code(page.line(addr), addr);
+}
+uint8_t code_of(const Page6& page, Ipv6Addr addr) noexcept {
+    const uint8_t* list = page.list(addr);
+    if (list[0] == List6::kLong)
+        list = List6::part_of_long(list, list_key(addr));
+    return List6::code(list, list_key(addr));
+}
+
+template <class Page, class Addr>
+FibValue walk_page(const std::byte* base, const Page& page, Addr addr, FibValue best) noexcept {
+    const uint8_t code = code_of(page, addr);
     if (code != FibArena::kNoCode)
         return code != 0 ? FibArena::decoded(base)[code] : best;
-    // Routes of 13 to 24 bits are on the way of the blocks only.
-    const FibValue own = walk_blocks(base, extra_entry(page, slot), addr, kNoRoute);
+    // Routes that end above the extra's block are on the way of the blocks only.
+    const FibValue own = walk_blocks(base, extra_entry(page, page_slot(addr)), addr, kNoRoute);
     return own != kNoRoute ? own : walk_blocks(base, page.blocks, addr, best);
 }
 
@@ -50,10 +59,7 @@ template <class Addr> FibValue walk(const std::byte* base, Entry entry, Addr add
             return best;
         from += width;
     }
-    if constexpr (kHasPages<Addr>)
-        return walk_page(base, *page_at(base, entry), addr, best);
-    else
-        return walk_blocks(base, entry, addr, best);
+    return walk_page(base, *page_at<Addr>(base, entry), addr, best);
 }
 
 // Up to Fib::kBulk look-ups under way; values[i] is the entry that look-up i stands at.
@@ -62,81 +68,58 @@ template <class Addr> class Burst {
     Burst(const std::byte* base, const Addr* addresses, FibValue* values, uint32_t count) noexcept
         : base_(base), addresses_(addresses), values_(values), count_(count) {}
 
-    // From one wide root to what stands below the wide nodes.
-    void pass_wide(Entry root) noexcept {
-        const Entry* places[kMax];
+    // From one wide root.
+    void pass_root(Entry root) noexcept {
         const Entry* top = wide_at(base_, root);
-        for (uint32_t i = 0; i < count_; ++i)
-            places[i] = top + wide_slot(addresses_[i], 0, kWideLevels<Addr>[0]);
-        finish_wide(places);
-    }
-    // The same by pages, whose octets nearly always end a look-up.
-    void pass_pages(Entry root) noexcept {
-        // Copies of the members: the compiler must assume that writing values changes those.
-        const std::byte* base = base_;
-        const Addr* addresses = addresses_;
-        FibValue* values = values_;
-        const uint32_t count = count_;
-        const std::byte* lines[kMax];
-        const Entry* top = wide_at(base, root);
-        for (uint32_t i = 0; i < count; ++i) {
-            lines[i] = line_of(base, top, addresses[i]);
-            __builtin_prefetch(lines[i]);
-        }
-        const FibValue* decoded = FibArena::decoded(base);
-        for (uint32_t i = 0; i < count; ++i)
-            values[i] = decoded[line_code(lines[i], addresses[i])];
+        left_count_ = pass_pages(
+            base_, addresses_, values_, count_, left_, [](uint32_t k) { return k; },
+            [top](uint32_t) { return top; });
     }
     // From the root of any kind that values[i] is.
     void pass_roots() noexcept {
-        if constexpr (kHasPages<Addr>) {
-            for (uint32_t i = 0; i < count_; ++i)
-                if (is_wide(values_[i]))
-                    __builtin_prefetch(wide_at(base_, values_[i]) +
-                                       wide_slot(addresses_[i], 0, Page::kDepth));
-            const std::byte* lines[kMax];
-            for (uint32_t i = 0; i < count_; ++i) {
-                lines[i] = is_wide(values_[i])
-                               ? line_of(base_, wide_at(base_, values_[i]), addresses_[i])
-                               : nullptr;
-                __builtin_prefetch(lines[i]);
-            }
-            const FibValue* decoded = FibArena::decoded(base_);
-            for (uint32_t i = 0; i < count_; ++i)
-                if (lines[i] != nullptr)
-                    values_[i] = decoded[line_code(lines[i], addresses_[i])];
-        } else {
-            const Entry* places[kMax];
-            for (uint32_t i = 0; i < count_; ++i)
-                places[i] = is_wide(values_[i])
-                                ? wide_at(base_, values_[i]) +
-                                      wide_slot(addresses_[i], 0, kWideLevels<Addr>[0])
-                                : &values_[i];
-            finish_wide(places);
-        }
-    }
-    void pass_blocks() noexcept {
-        uint8_t active[kMax];
-        uint32_t left = 0;
+        uint8_t wide[kMaxBulk];
+        const Entry* tops[kMaxBulk];
+        uint32_t count = 0;
         for (uint32_t i = 0; i < count_; ++i) {
-            active[left] = static_cast<uint8_t>(i);
-            left += values_[i] >> 31;
+            wide[count] = static_cast<uint8_t>(i);
+            count += values_[i] >> 30 == 3;
+            tops[i] = wide_at(base_, values_[i]);
+        }
+        for (uint32_t k = 0; k < count; ++k)
+            __builtin_prefetch(tops[wide[k]] +
+                               wide_slot(addresses_[wide[k]], 0, kWideLevels<Addr>[0]));
+        pass_pages(
+            base_, addresses_, values_, count, left_, [&wide](uint32_t k) { return wide[k]; },
+            [&tops](uint32_t i) { return tops[i]; });
+        all_left();
+    }
+    // From the one root that is not wide.
+    void start_at(Entry root) noexcept {
+        std::fill_n(values_, count_, root);
+        all_left();
+    }
+    // From blocks that values[i] are.
+    void pass_blocks() noexcept {
+        uint32_t left = 0;
+        for (uint32_t k = 0; k < left_count_; ++k) {
+            left_[left] = left_[k];
+            left += values_[left_[k]] >> 31;
         }
         while (left != 0) {
             for (uint32_t k = 0; k < left; ++k) {
-                const Entry entry = values_[active[k]];
+                const Entry entry = values_[left_[k]];
                 __builtin_prefetch(node_at(base_, entry));
                 // The next line if there is one, else the same again.
                 __builtin_prefetch(node_at(base_, entry) + (entry & kLong) / (kLong / 64));
             }
             uint32_t next = 0;
             for (uint32_t k = 0; k < left; ++k) {
-                const uint8_t i = active[k];
+                const uint8_t i = left_[k];
                 const auto* block = block_at<Addr>(base_, values_[i]);
                 const Entry own = own_entry(*block, addresses_[i]);
                 const Entry entry = own != 0 ? own : block->inherited;
                 values_[i] = entry;
-                active[next] = i;
+                left_[next] = i;
                 next += entry >> 31;
             }
             left = next;
@@ -156,38 +139,18 @@ template <class Addr> class Burst {
     }
 
   private:
-    static constexpr uint32_t kMax = 64;
-
-    static bool is_wide(Entry root) noexcept { return root >> 30 == 3; }
-
-    static const std::byte* line_of(const std::byte* base, const Entry* top,
-                                    Ipv4Addr addr) noexcept {
-        const Entry entry = top[wide_slot(addr, 0, Page::kDepth)];
-        const Entry page = is_child(entry) ? entry : kEmptyPage;
-        return page_at(base, page)->line(addr);
-    }
-    // places[i] is an entry of the first wide level.
-    void finish_wide(const Entry** places) noexcept {
-        unsigned from = kWideLevels<Addr>[0];
-        for (std::size_t level = 1; level < kWideLevels<Addr>.size(); ++level) {
-            const unsigned width = kWideLevels<Addr>[level];
-            for (uint32_t i = 0; i < count_; ++i) {
-                const Entry entry = *places[i];
-                // A block may be the root itself here; only wide nodes have wide children.
-                const Entry* deeper = wide_at(base_, entry) + wide_slot(addresses_[i], from, width);
-                places[i] = is_child(entry) && places[i] != &values_[i] ? deeper : places[i];
-                __builtin_prefetch(places[i]);
-            }
-            from += width;
-        }
+    void all_left() noexcept {
         for (uint32_t i = 0; i < count_; ++i)
-            values_[i] = *places[i];
+            left_[i] = static_cast<uint8_t>(i);
+        left_count_ = count_;
     }
 
     const std::byte* base_;
     const Addr* addresses_;
     FibValue* values_;
     uint32_t count_;
+    uint32_t left_count_ = 0; // not at their end yet
+    uint8_t left_[kMaxBulk];
 };
 
 } // namespace
@@ -203,17 +166,11 @@ void Fib<Addr, Prefix>::lookup_bulk(const Addr* addresses, FibValue* values,
     for (uint32_t first = 0; first < count; first += kBulk) {
         const uint32_t here = std::min(kBulk, count - first);
         Burst<Addr> burst(base_, addresses + first, values + first, here);
-        const bool wide = is_child(root) && (root & kWide) != 0;
-        if (wide && kHasPages<Addr>) {
-            if constexpr (kHasPages<Addr>)
-                burst.pass_pages(root);
-        } else {
-            if (wide)
-                burst.pass_wide(root);
-            else
-                std::fill_n(values + first, here, root);
-            burst.pass_blocks();
-        }
+        if (is_child(root) && (root & kWide) != 0)
+            burst.pass_root(root);
+        else
+            burst.start_at(root);
+        burst.pass_blocks();
         burst.walk_again([root](uint32_t) { return root; });
     }
 }

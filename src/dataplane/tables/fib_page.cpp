@@ -120,12 +120,8 @@ class OpenPage {
     std::array<Entry, Page::kSlots> entries_; // where the code is kNoCode
 };
 
-uint32_t units_of(const Page& page) {
-    return page_units(page.extras_at, page.extra_count);
-}
-
 // What all addresses of a slot lead to: its value; or, if that is not all, the block below.
-template <class Writer> Entry resolve_slot(const Writer& block_of, Entry blocks, Ipv4Addr addr) {
+template <class BlockOf> Entry resolve_slot(const BlockOf& block_of, Entry blocks, Ipv4Addr addr) {
     FibValue best = kNoRoute;
     Entry entry = blocks;
     while (is_child(entry)) {
@@ -141,10 +137,10 @@ template <class Writer> Entry resolve_slot(const Writer& block_of, Entry blocks,
 } // namespace
 
 // The page of `blocks`, which have come from those of `before` by `changes`.
-template <class Addr, class Prefix>
-Entry Writer<Addr, Prefix>::make_page(const Page* before, Entry blocks, Changes changes) {
+template <>
+Entry Writer<Ipv4Addr, Ipv4Prefix>::make_page(const Page* before, Entry blocks, Changes changes) {
     OpenPage open(before);
-    const Addr first = masked(changes.front().prefix.addr, Page::kDepth);
+    const Ipv4Addr first = masked(changes.front().prefix.addr, Page::kDepth);
     const auto block_of = [this](Entry child) -> const Block& { return *block(child); };
     const auto fill = [&](unsigned low, unsigned count) {
         for (unsigned slot = low; slot < low + count; ++slot) {
@@ -174,37 +170,5 @@ Entry Writer<Addr, Prefix>::make_page(const Page* before, Entry blocks, Changes 
     open.write(head, *arena_.nodes().at<Page>(index));
     return kChild | index;
 }
-
-// What follows the last wide node: a page with its blocks, or a block.
-template <class Addr, class Prefix>
-Entry Writer<Addr, Prefix>::update_below(Entry old, unsigned from, Changes changes) {
-    if constexpr (!kHasPages<Addr>) {
-        return update(old, from, changes, kNoRoute);
-    } else {
-        const Page* before = old != 0 ? page_at(arena_.nodes().base(), old) : nullptr;
-        const Entry blocks =
-            update(before != nullptr ? before->blocks : 0, from, changes, kNoRoute);
-        const Entry made = blocks != 0 ? make_page(before, blocks, changes) : 0;
-        if (before != nullptr)
-            old_node(old & kIndexMask, units_of(*before), Readers::possible);
-        return made;
-    }
-}
-
-template <class Addr, class Prefix>
-void Writer<Addr, Prefix>::drop_below(Entry child, Readers readers) {
-    if constexpr (kHasPages<Addr>) {
-        const Page& page = *page_at(arena_.nodes().base(), child);
-        drop_block(page.blocks, readers);
-        old_node(child & kIndexMask, units_of(page), readers);
-    } else {
-        drop_block(child, readers);
-    }
-}
-
-template Entry Writer<Ipv4Addr, Ipv4Prefix>::update_below(Entry, unsigned, Changes);
-template Entry Writer<Ipv6Addr, Ipv6Prefix>::update_below(Entry, unsigned, Changes);
-template void Writer<Ipv4Addr, Ipv4Prefix>::drop_below(Entry, Readers);
-template void Writer<Ipv6Addr, Ipv6Prefix>::drop_below(Entry, Readers);
 
 } // namespace isthmus::dataplane::fib

@@ -26,10 +26,8 @@ template <class Addr, class Prefix> class Visitor {
             const Addr below = with_bits(at, from, width, slot);
             if (level + 1 < kWideLevels<Addr>.size())
                 wide(entries[slot], level + 1, from + width, below);
-            else if constexpr (kHasPages<Addr>)
-                block(page_at(arena_.nodes().base(), entries[slot])->blocks, below);
             else
-                block(entries[slot], below);
+                block(page_at<Addr>(arena_.nodes().base(), entries[slot])->blocks, below);
         }
     }
 

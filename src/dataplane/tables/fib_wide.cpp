@@ -131,6 +131,24 @@ void Writer<Addr, Prefix>::drop_wide(Entry node, std::size_t level, Readers read
     old_node(node & kIndexMask, wide_units(width), readers);
 }
 
+// What follows the last wide node: a page with its blocks.
+template <class Addr, class Prefix>
+Entry Writer<Addr, Prefix>::update_below(Entry old, unsigned from, Changes changes) {
+    const Page* before = old != 0 ? page_at<Addr>(arena_.nodes().base(), old) : nullptr;
+    const Entry blocks = update(before != nullptr ? before->blocks : 0, from, changes, kNoRoute);
+    const Entry made = blocks != 0 ? make_page(before, blocks, changes) : 0;
+    if (before != nullptr)
+        old_node(old & kIndexMask, units_of(*before), Readers::possible);
+    return made;
+}
+
+template <class Addr, class Prefix>
+void Writer<Addr, Prefix>::drop_below(Entry child, Readers readers) {
+    const Page& page = *page_at<Addr>(arena_.nodes().base(), child);
+    drop_block(page.blocks, readers);
+    old_node(child & kIndexMask, units_of(page), readers);
+}
+
 #define ISTHMUS_INSTANTIATE(addr, prefix)                                                          \
     template Entry Writer<addr, prefix>::update_wide(Entry, std::size_t, unsigned, Changes,        \
                                                      FibValue);                                    \

@@ -1,0 +1,94 @@
+#pragma once
+// Many look-ups at once through the wide nodes and pages of large tables, one step of all of them
+// after the other, so that their cache misses overlap. Internal to the FIB: use fib.hpp.
+//
+// `top(i)` is the first wide node of the table of look-up i. values[i] becomes a value, a block to
+// go on from, or 0 if the pages do not know. Returned is how many may have to go on; `left` lists
+// them.
+
+#include "dataplane/fib_page.hpp"
+#include "dataplane/fib_page6.hpp"
+
+#include <cstdint>
+
+namespace isthmus::dataplane::fib {
+
+inline constexpr uint32_t kMaxBulk = 64;
+
+// Look-ups `number(0)`, `number(1)`, ... are made, `count` in all.
+template <class Number, class Top>
+uint32_t pass_pages(const std::byte* base, const Ipv4Addr* addresses, Entry* values, uint32_t count,
+                    uint8_t*, Number&& number, Top&& top) noexcept {
+    const std::byte* lines[kMaxBulk];
+    for (uint32_t k = 0; k < count; ++k) {
+        const uint32_t i = number(k);
+        const Entry entry = top(i)[wide_slot(addresses[i], 0, Page::kDepth)];
+        const Entry page = is_child(entry) ? entry : kEmptyPage;
+        lines[k] = page_at<Ipv4Addr>(base, page)->line(addresses[i]);
+        __builtin_prefetch(lines[k]);
+    }
+    const uint32_t* decoded = FibArena::decoded(base);
+    for (uint32_t k = 0; k < count; ++k) {
+        const uint32_t i = number(k);
+        values[i] = decoded[line_code(lines[k], addresses[i])];
+    }
+    return 0;
+}
+
+template <class Number, class Top>
+uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* values, uint32_t count,
+                    uint8_t* left, Number&& number, Top&& top) noexcept {
+    constexpr auto kLevels = kWideLevels<Ipv6Addr>;
+    static_assert(kLevels.size() == 3 && kLevels[0] + kLevels[1] + kLevels[2] == Page6::kDepth);
+    const uint32_t* decoded = FibArena::decoded(base);
+    const Entry* places[kMaxBulk];
+    for (uint32_t k = 0; k < count; ++k) {
+        const uint32_t i = number(k);
+        // The upper nodes are few, and in the L1 cache. Code 0 serves as an entry without child.
+        Entry entry = top(i)[wide_slot(addresses[i], 0, kLevels[0])];
+        const Entry* place = wide_at(base, entry) + wide_slot(addresses[i], kLevels[0], kLevels[1]);
+        entry = *(is_child(entry) ? place : decoded);
+        place = wide_at(base, entry) + wide_slot(addresses[i], kLevels[0] + kLevels[1], kLevels[2]);
+        places[k] = is_child(entry) ? place : decoded;
+        __builtin_prefetch(places[k]);
+    }
+    const Page6* pages[kMaxBulk];
+    for (uint32_t k = 0; k < count; ++k) {
+        const Entry entry = *places[k];
+        pages[k] = page_at<Ipv6Addr>(base, is_child(entry) ? entry : kEmptyPage6);
+        __builtin_prefetch(pages[k]);
+        __builtin_prefetch(pages[k]->octets() + List6::kLine);
+    }
+    const uint8_t* lists[kMaxBulk];
+    for (uint32_t k = 0; k < count; ++k) {
+        lists[k] = pages[k]->list(addresses[number(k)]);
+        __builtin_prefetch(lists[k]);
+    }
+    uint8_t some[kMaxBulk];
+    uint32_t longer = 0;
+    for (uint32_t k = 0; k < count; ++k) {
+        some[longer] = static_cast<uint8_t>(k);
+        longer += lists[k][0] == List6::kLong;
+    }
+    for (uint32_t s = 0; s < longer; ++s) {
+        const uint8_t k = some[s];
+        lists[k] = List6::part_of_long(lists[k], list_key(addresses[number(k)]));
+        __builtin_prefetch(lists[k]);
+    }
+    uint32_t deeper = 0;
+    for (uint32_t k = 0; k < count; ++k) {
+        const uint32_t i = number(k);
+        const uint8_t code = List6::code(lists[k], list_key(addresses[i]));
+        values[i] = decoded[code];
+        some[deeper] = static_cast<uint8_t>(k);
+        deeper += code == FibArena::kNoCode;
+    }
+    for (uint32_t s = 0; s < deeper; ++s) {
+        const uint32_t i = number(some[s]);
+        values[i] = extra_entry(*pages[some[s]], page_slot(addresses[i]));
+        left[s] = static_cast<uint8_t>(i);
+    }
+    return deeper;
+}
+
+} // namespace isthmus::dataplane::fib

@@ -16,7 +16,7 @@ namespace isthmus::dataplane::fib {
 inline constexpr uint32_t kMaxBulk = 64;
 
 // Look-ups `number(0)`, `number(1)`, ... are made, `count` in all.
-template <class Number, class Top>
+template <class Search, class Number, class Top>
 uint32_t pass_pages(const std::byte* base, const Ipv4Addr* addresses, Entry* values, uint32_t count,
                     uint8_t*, Number&& number, Top&& top) noexcept {
     const std::byte* lines[kMaxBulk];
@@ -35,7 +35,7 @@ uint32_t pass_pages(const std::byte* base, const Ipv4Addr* addresses, Entry* val
     return 0;
 }
 
-template <class Number, class Top>
+template <class Search, class Number, class Top>
 uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* values, uint32_t count,
                     uint8_t* left, Number&& number, Top&& top) noexcept {
     constexpr auto kLevels = kWideLevels<Ipv6Addr>;
@@ -72,13 +72,13 @@ uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* val
     }
     for (uint32_t s = 0; s < longer; ++s) {
         const uint8_t k = some[s];
-        lists[k] = List6::part_of_long(lists[k], list_key(addresses[number(k)]));
+        lists[k] = List6::part_of_long<Search>(lists[k], list_key(addresses[number(k)]));
         __builtin_prefetch(lists[k]);
     }
     uint32_t deeper = 0;
     for (uint32_t k = 0; k < count; ++k) {
         const uint32_t i = number(k);
-        const uint8_t code = List6::code(lists[k], list_key(addresses[i]));
+        const uint8_t code = List6::code<Search>(lists[k], list_key(addresses[i]));
         values[i] = decoded[code];
         some[deeper] = static_cast<uint8_t>(k);
         deeper += code == FibArena::kNoCode;
@@ -90,5 +90,29 @@ uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* val
     }
     return deeper;
 }
+
+// Both ways to call it: one table for all, or one each for those of `numbers`.
+template <class Search, class Addr>
+uint32_t pass_one_root(const std::byte* base, const Addr* addresses, Entry* values, uint32_t count,
+                       uint8_t* left, const Entry* top) noexcept {
+    return pass_pages<Search>(
+        base, addresses, values, count, left, [](uint32_t k) { return k; },
+        [top](uint32_t) { return top; });
+}
+template <class Search, class Addr>
+uint32_t pass_some_roots(const std::byte* base, const Addr* addresses, Entry* values,
+                         uint32_t count, uint8_t* left, const uint8_t* numbers,
+                         const Entry* const* tops) noexcept {
+    return pass_pages<Search>(
+        base, addresses, values, count, left, [numbers](uint32_t k) { return numbers[k]; },
+        [tops](uint32_t i) { return tops[i]; });
+}
+template <class Addr> struct BulkPasses {
+    decltype(&pass_one_root<SseSearch, Addr>) one_root = pass_one_root<SseSearch, Addr>;
+    decltype(&pass_some_roots<SseSearch, Addr>) some_roots = pass_some_roots<SseSearch, Addr>;
+};
+// Those with AVX-512; only for CPUs that can_avx512().
+[[nodiscard]] bool can_avx512() noexcept;
+[[nodiscard]] BulkPasses<Ipv6Addr> avx512_passes() noexcept;
 
 } // namespace isthmus::dataplane::fib

@@ -49,6 +49,19 @@ namespace isthmus::dataplane::fib {
     return found;
 }
 
+// How lists are searched. At most 63 starts are searched in steps of 16.
+struct SseSearch {
+    static unsigned up_to_16(const uint8_t* starts, unsigned count, uint16_t key) noexcept {
+        return count_up_to(starts, count, key);
+    }
+    static unsigned up_to_63(const uint8_t* starts, unsigned count, uint16_t key) noexcept {
+        unsigned found = 0;
+        for (unsigned i = 0; i < count; i += 16)
+            found += count_up_to(starts + i * sizeof key, count - i < 16 ? count - i : 16, key);
+        return found;
+    }
+};
+
 struct Page6 {
     static constexpr unsigned kDepth = 24, kEnd = 48;
     static constexpr unsigned kSlotBits = kEnd - kDepth, kKeyBits = 16;
@@ -109,16 +122,13 @@ struct List6 {
         return reinterpret_cast<const uint8_t*>((end + kLine - 1) / kLine * kLine);
     }
     // The short list within a long one.
+    template <class Search = SseSearch>
     [[nodiscard]] static const uint8_t* part_of_long(const uint8_t* list, uint16_t key) noexcept {
-        unsigned rank = 0;
-        for (unsigned i = 0; i < list[1]; i += kShortStarts) {
-            const unsigned count = list[1] - i < kShortStarts ? list[1] - i : kShortStarts;
-            rank += count_up_to(list + kHead + i * sizeof(uint16_t), count, key);
-        }
-        return first_of_long(list) + rank * kLine;
+        return first_of_long(list) + Search::up_to_63(list + kHead, list[1], key) * kLine;
     }
+    template <class Search = SseSearch>
     [[nodiscard]] static uint8_t code(const uint8_t* list, uint16_t key) noexcept {
-        return list[1 + count_up_to(list + kHead + list[0], list[0], key)];
+        return list[1 + Search::up_to_16(list + kHead + list[0], list[0], key)];
     }
 };
 static_assert(List6::kReach <= List6::kLine);

@@ -62,6 +62,12 @@ template <class Addr> FibValue walk(const std::byte* base, Entry entry, Addr add
     return walk_page(base, *page_at<Addr>(base, entry), addr, best);
 }
 
+// Chosen when the program starts.
+template <class Addr> const BulkPasses<Addr> kPasses;
+template <>
+const BulkPasses<Ipv6Addr> kPasses<Ipv6Addr> = can_avx512() ? avx512_passes()
+                                                            : BulkPasses<Ipv6Addr>();
+
 // Up to Fib::kBulk look-ups under way; values[i] is the entry that look-up i stands at.
 template <class Addr> class Burst {
   public:
@@ -70,10 +76,8 @@ template <class Addr> class Burst {
 
     // From one wide root.
     void pass_root(Entry root) noexcept {
-        const Entry* top = wide_at(base_, root);
-        left_count_ = pass_pages(
-            base_, addresses_, values_, count_, left_, [](uint32_t k) { return k; },
-            [top](uint32_t) { return top; });
+        left_count_ =
+            kPasses<Addr>.one_root(base_, addresses_, values_, count_, left_, wide_at(base_, root));
     }
     // From the root of any kind that values[i] is.
     void pass_roots() noexcept {
@@ -88,9 +92,7 @@ template <class Addr> class Burst {
         for (uint32_t k = 0; k < count; ++k)
             __builtin_prefetch(tops[wide[k]] +
                                wide_slot(addresses_[wide[k]], 0, kWideLevels<Addr>[0]));
-        pass_pages(
-            base_, addresses_, values_, count, left_, [&wide](uint32_t k) { return wide[k]; },
-            [&tops](uint32_t i) { return tops[i]; });
+        kPasses<Addr>.some_roots(base_, addresses_, values_, count, left_, wide, tops);
         all_left();
     }
     // From the one root that is not wide.
@@ -154,6 +156,11 @@ template <class Addr> class Burst {
 };
 
 } // namespace
+
+bool fib::can_avx512() noexcept {
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("bmi2");
+}
 
 template <class Addr, class Prefix> FibValue Fib<Addr, Prefix>::lookup(Addr addr) const noexcept {
     return walk(base_, root_.load(std::memory_order_acquire), addr);

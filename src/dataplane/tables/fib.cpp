@@ -10,7 +10,8 @@
 namespace isthmus::dataplane {
 namespace {
 
-// Wide nodes and pages cost memory: up to 14 MiB. From kWideFrom routes on a table always has them,
+// Wide nodes and pages cost memory: up to 20 MiB for IPv4, and for IPv6 some KiB for each /15 and
+// 128 octets for each /24 that has longer routes. From kWideFrom routes on a table always has them,
 // from kSpareFrom on while the arena is almost empty; it loses them below an eighth of that, so
 // that a table at the limit does not change its form all the time.
 constexpr std::size_t kWideFrom = 16384;
@@ -22,7 +23,7 @@ bool wants_wide(bool is_wide, std::size_t routes, const FibArena& arena) {
 }
 
 // At most this much new memory for one route: three blocks with their entries, and its share of
-// wide nodes; and what the wide nodes of a table take besides.
+// wide nodes; what the wide nodes of a table take besides; and copies of all pages there are.
 constexpr std::size_t kRoomPerRoute = 512;
 constexpr std::size_t kRoomPerTable = std::size_t{32} << 20;
 
@@ -79,7 +80,8 @@ Result<void> Fib<Addr, Prefix>::check(std::span<const Route> changes) const {
     const std::size_t room = std::min(arena_.nodes().room_bytes(), arena_.routes().room_bytes());
     // A change of form builds the table once more.
     const std::size_t routes = changes.size() + std::min(size_.routes, kWideFrom);
-    const std::size_t needed = kRoomPerTable + routes * kRoomPerRoute;
+    const std::size_t needed =
+        kRoomPerTable + routes * kRoomPerRoute + size_.node_units * FibPool::kUnit;
     if (needed > room)
         return Error{ErrorCode::unavailable, "no room for " + std::to_string(changes.size()) +
                                                  " route changes in the forwarding tables: up to " +

@@ -35,30 +35,38 @@ uint32_t pass_pages(const std::byte* base, const Ipv4Addr* addresses, Entry* val
     return 0;
 }
 
-template <class Search, class Number, class Top>
-uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* values, uint32_t count,
-                    uint8_t* left, Number&& number, Top&& top) noexcept {
+// Through the wide nodes: pages[k] is where look-up number(k) comes to.
+template <class Number, class Top>
+void find_pages(const std::byte* base, const Ipv6Addr* addresses, uint32_t count,
+                const Page6** pages, Number&& number, Top&& top) noexcept {
     constexpr auto kLevels = kWideLevels<Ipv6Addr>;
     static_assert(kLevels.size() == 3 && kLevels[0] + kLevels[1] + kLevels[2] == Page6::kDepth);
-    const uint32_t* decoded = FibArena::decoded(base);
+    // Code 0 serves as an entry without child.
+    const Entry* none = FibArena::decoded(base);
     const Entry* places[kMaxBulk];
     for (uint32_t k = 0; k < count; ++k) {
         const uint32_t i = number(k);
-        // The upper nodes are few, and in the L1 cache. Code 0 serves as an entry without child.
+        // The upper nodes are few, and in the L1 cache.
         Entry entry = top(i)[wide_slot(addresses[i], 0, kLevels[0])];
         const Entry* place = wide_at(base, entry) + wide_slot(addresses[i], kLevels[0], kLevels[1]);
-        entry = *(is_child(entry) ? place : decoded);
+        entry = *(is_child(entry) ? place : none);
         place = wide_at(base, entry) + wide_slot(addresses[i], kLevels[0] + kLevels[1], kLevels[2]);
-        places[k] = is_child(entry) ? place : decoded;
+        places[k] = is_child(entry) ? place : none;
         __builtin_prefetch(places[k]);
     }
-    const Page6* pages[kMaxBulk];
     for (uint32_t k = 0; k < count; ++k) {
         const Entry entry = *places[k];
         pages[k] = page_at<Ipv6Addr>(base, is_child(entry) ? entry : kEmptyPage6);
         __builtin_prefetch(pages[k]);
         __builtin_prefetch(pages[k]->octets() + List6::kLine);
     }
+}
+
+template <class Search, class Number, class Top>
+uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* values, uint32_t count,
+                    uint8_t* left, Number&& number, Top&& top) noexcept {
+    const Page6* pages[kMaxBulk];
+    find_pages(base, addresses, count, pages, number, top);
     const uint8_t* lists[kMaxBulk];
     for (uint32_t k = 0; k < count; ++k) {
         lists[k] = pages[k]->list(addresses[number(k)]);
@@ -75,6 +83,7 @@ uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* val
         lists[k] = List6::part_of_long<Search>(lists[k], list_key(addresses[number(k)]));
         __builtin_prefetch(lists[k]);
     }
+    const uint32_t* decoded = FibArena::decoded(base);
     uint32_t deeper = 0;
     for (uint32_t k = 0; k < count; ++k) {
         const uint32_t i = number(k);

@@ -17,18 +17,12 @@ struct PacketMeta {
     IpAddr next_hop;
     PortId port; // of a packet from the control thread: where to send it
 };
-// What a packet is counted as once it is sent: octets of its IP packet, for an attachment in a
-// direction. Without attachment it comes from the control thread.
-struct TxAccount {
-    AttachmentId attachment;
-    uint16_t ip_length = 0;
-    uint16_t frame_length = 0;
-    Direction direction = Direction::egress;
-};
-// Of a packet that another worker sends.
+// Of a packet that another worker sends: where, and what it is counted as then.
 struct TxMeta {
     PortId port;
-    TxAccount account;
+    uint16_t attachment; // AttachmentId::kNone: it comes from the control thread
+    uint16_t ip_length;
+    uint16_t frame_length;
 };
 inline constexpr uint16_t kMetaSize = 64;
 static_assert(sizeof(TxMeta) <= kMetaSize);

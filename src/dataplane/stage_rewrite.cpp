@@ -67,8 +67,8 @@ void move_front(rte_mbuf* packet, int move) noexcept {
 }
 
 // Puts the link header directly before the IP packet, whatever header stood there.
-void write_link(Burst& burst, uint8_t i, const MacAddr& destination, const MacAddr& source,
-                uint16_t vlan) noexcept {
+inline void write_link(Burst& burst, uint8_t i, const MacAddr& destination, const MacAddr& source,
+                       uint16_t vlan) noexcept {
     constexpr int kUntagged = wire::kEthernetHeaderLength;
     const int header = kUntagged + (vlan != 0 ? wire::kVlanTagLength : 0);
     const int move = burst.l3_offset[i] - header;

@@ -58,11 +58,11 @@ class Worker {
     [[nodiscard]] const WorkerCounters& counters() const { return counters_; } // any thread
 
   private:
-    // Packets on their way out of one port, with what is to be counted once they are sent.
+    // Packets of the burst on their way out of one port.
     struct TxBatch {
         uint16_t count = 0;
         PerPacket<rte_mbuf*> packet;
-        PerPacket<TxAccount> account;
+        PerPacket<uint8_t> index; // in the burst, which says what is counted once they are sent
     };
     // Packets for one other worker.
     struct Handoff {
@@ -78,20 +78,19 @@ class Worker {
     uint16_t send_handed(const ForwardingState& state, uint16_t from) noexcept;
     uint16_t send_injected(const ForwardingState& state, uint64_t now_tsc) noexcept;
     template <Direction D> void finish(const StageContext& context) noexcept;
-    template <Direction D> void forward_live(const StageContext& context) noexcept;
     template <Direction D> void settle(const StageContext& context, uint8_t i) noexcept;
     template <Direction D>
     void fill_meta(const StageContext& context, uint8_t i, control::PuntReason reason,
                    Notice notice) noexcept;
     [[nodiscard]] bool hand_over(rte_mbuf* packet) noexcept;
     [[nodiscard]] bool notice_allowed(uint64_t now_tsc) noexcept;
-    void enqueue(uint16_t port, rte_mbuf* packet, const TxAccount& account) noexcept;
-    void flush(const ForwardingState& state) noexcept;
+    void send_live(const ForwardingState& state) noexcept;
     void transmit(const ForwardingState& state, uint16_t port, TxBatch& batch,
                   uint16_t queue) noexcept;
     void pass_on(const ForwardingState& state, uint16_t port, TxBatch& batch, uint16_t to) noexcept;
     void count_stage(StageRuntime& stage, uint16_t packets, uint64_t start_tsc) noexcept;
-    [[nodiscard]] uint64_t count_sent(const TxBatch& batch, uint16_t sent) noexcept;
+    [[nodiscard]] uint64_t count_sent(const PortState& port, const TxBatch& batch,
+                                      uint16_t sent) noexcept;
     void drop_unsent(const ForwardingState& state, uint16_t port, const TxBatch& batch,
                      uint16_t sent) noexcept;
     void discard(rte_mbuf* packet) noexcept;

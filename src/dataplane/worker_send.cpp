@@ -30,8 +30,7 @@ bool passes_in_clear(const ForwardingState& state, const PortState& port,
 
 // Every packet of the burst ends here: sent, punted, or counted under its reason and freed.
 template <Direction D> void Worker::finish(const StageContext& context) noexcept {
-    forward_live<D>(context);
-    flush(context.state);
+    send_live(context.state);
     if (burst_.live_count != burst_.size)
         for (uint16_t i = 0; i < burst_.size; ++i)
             if (burst_.verdict[i] != kInPipeline)
@@ -43,15 +42,6 @@ template <Direction D> void Worker::finish(const StageContext& context) noexcept
 
 template void Worker::finish<Direction::ingress>(const StageContext& context) noexcept;
 template void Worker::finish<Direction::egress>(const StageContext& context) noexcept;
-
-template <Direction D> void Worker::forward_live(const StageContext&) noexcept {
-    for (uint16_t k = 0; k < burst_.live_count; ++k) {
-        const uint8_t i = burst_.live[k];
-        enqueue(burst_.out_port[i], burst_.packet[i],
-                {AttachmentId(burst_.attachment[i]), burst_.ip_length[i],
-                 static_cast<uint16_t>(burst_.frame_length[i]), D});
-    }
-}
 
 template <Direction D> void Worker::settle(const StageContext& context, uint8_t i) noexcept {
     EdgeCounters& edge = counters_.edges[context.port.edge.value];
@@ -130,6 +120,7 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
         burst_.frame[0] = rte_pktmbuf_mtod(packets[n], uint8_t*);
         burst_.frame_length[0] = packets[n]->pkt_len;
         burst_.out_port[0] = id.value;
+        burst_.attachment[0] = AttachmentId::kNone;
         StageContext context{state,           port,     *setup_.aead, counters_,
                              *setup_.buckets, credits_, now_tsc,      setup_.id.value};
         if (!port.enabled) {
@@ -138,12 +129,7 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
         } else if (port.channel.valid() && !passes_in_clear(state, port, burst_.frame[0])) {
             protect_frames(context, burst_);
         }
-        if (burst_.live_count != 0) {
-            TxAccount account;
-            account.frame_length = static_cast<uint16_t>(burst_.frame_length[0]);
-            enqueue(id.value, packets[n], account);
-            flush(state);
-        }
+        send_live(state);
         if (burst_.verdict[0] != kInPipeline)
             settle<Direction::egress>(context, 0);
     }
@@ -153,16 +139,21 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
     return static_cast<uint16_t>(count);
 }
 
-void Worker::enqueue(uint16_t port, rte_mbuf* packet, const TxAccount& account) noexcept {
-    TxBatch& batch = tx_[port];
-    if (batch.count == 0)
-        touched_.push_back(port); // reserved for all ports: does not allocate
-    batch.packet[batch.count] = packet;
-    batch.account[batch.count] = account;
-    ++batch.count;
-}
-
-void Worker::flush(const ForwardingState& state) noexcept {
+// Sends what is left of the burst, a batch for each port.
+void Worker::send_live(const ForwardingState& state) noexcept {
+    TxBatch* const batches = tx_.data();
+    const uint16_t count = burst_.live_count;
+    for (uint16_t k = 0; k < count; ++k) {
+        const uint8_t i = burst_.live[k];
+        const uint16_t port = burst_.out_port[i];
+        TxBatch& batch = batches[port];
+        const uint16_t n = batch.count;
+        if (n == 0)
+            touched_.push_back(port); // reserved for all ports: does not allocate
+        batch.packet[n] = burst_.packet[i];
+        batch.index[n] = i;
+        batch.count = static_cast<uint16_t>(n + 1);
+    }
     for (const uint16_t port : touched_) {
         const TxQueue& out = queues_of(port).tx[setup_.id.value];
         if (out.owner == setup_.id.value)
@@ -182,7 +173,7 @@ void Worker::transmit(const ForwardingState& state, uint16_t port, TxBatch& batc
         sent = static_cast<uint16_t>(
             sent + setup_.ports[port]->tx_burst(queue, batch.packet.data() + sent,
                                                 static_cast<uint16_t>(batch.count - sent)));
-    const uint64_t lengths = count_sent(batch, sent);
+    const uint64_t lengths = count_sent(state.ports[port], batch, sent);
     counters_.edges[state.ports[port].edge.value].tx.add(sent);
     counters_.ports[port].tx_packets.add(sent);
     counters_.ports[port].tx_bytes.add(lengths);
@@ -201,17 +192,14 @@ void Worker::count_stage(StageRuntime& stage, uint16_t packets, uint64_t start_t
 }
 
 // Returns the octets of the frames. They are not touched: the port may have freed them.
-uint64_t Worker::count_sent(const TxBatch& batch, uint16_t sent) noexcept {
-    TxCount egress(counters_.egress);
-    TxCount ingress(counters_.ingress);
+uint64_t Worker::count_sent(const PortState& port, const TxBatch& batch, uint16_t sent) noexcept {
+    TxCount counted(port.channel.valid() ? counters_.egress : counters_.ingress);
     uint64_t lengths = 0;
     for (uint16_t n = 0; n < sent; ++n) {
-        const TxAccount& account = batch.account[n];
-        lengths += account.frame_length;
-        if (!account.attachment.valid())
-            continue;
-        (account.direction == Direction::egress ? egress : ingress)
-            .add(account.attachment.value, account.ip_length);
+        const uint8_t i = batch.index[n];
+        lengths += burst_.frame_length[i];
+        if (burst_.attachment[i] != AttachmentId::kNone) [[likely]]
+            counted.add(burst_.attachment[i], burst_.ip_length[i]);
     }
     return lengths;
 }
@@ -231,22 +219,28 @@ void Worker::drop_unsent(const ForwardingState& state, uint16_t port, const TxBa
 // The port has no transmit queue of this worker: the one that has one sends, and counts.
 void Worker::pass_on(const ForwardingState& state, uint16_t port, TxBatch& batch,
                      uint16_t to) noexcept {
-    for (uint16_t n = 0; n < batch.count; ++n)
-        *tx_meta_of(batch.packet[n]) = {PortId(port), batch.account[n]};
+    for (uint16_t n = 0; n < batch.count; ++n) {
+        const uint8_t i = batch.index[n];
+        *tx_meta_of(batch.packet[n]) = {PortId(port), burst_.attachment[i], burst_.ip_length[i],
+                                        static_cast<uint16_t>(burst_.frame_length[i])};
+    }
     const uint16_t given = setup_.exchange->give(Exchange::Purpose::send, setup_.id.value, to,
                                                  batch.packet.data(), batch.count);
     drop_unsent(state, port, batch, given);
 }
 
 uint16_t Worker::send_handed(const ForwardingState& state, uint16_t from) noexcept {
-    PerPacket<rte_mbuf*> packets;
     const uint16_t count = setup_.exchange->take(Exchange::Purpose::send, from, setup_.id.value,
-                                                 packets.data(), kBurstMax);
-    for (uint16_t n = 0; n < count; ++n) {
-        const TxMeta meta = *tx_meta_of(packets[n]);
-        enqueue(meta.port.value, packets[n], meta.account);
+                                                 burst_.packet.data(), kBurstMax);
+    burst_.start(count);
+    for (uint16_t i = 0; i < count; ++i) {
+        const TxMeta meta = *tx_meta_of(burst_.packet[i]);
+        burst_.out_port[i] = meta.port.value;
+        burst_.attachment[i] = meta.attachment;
+        burst_.ip_length[i] = meta.ip_length;
+        burst_.frame_length[i] = meta.frame_length;
     }
-    flush(state);
+    send_live(state);
     return count;
 }
 

@@ -107,6 +107,7 @@ std::vector<PortQueues> deal_out_queues(const control::Config& config,
         demand.rx_workers = config.ports[p].rx_workers;
         const auto turn = channel_turn(config, PortId(p));
         demand.turn = turn ? *turn : vpc_ports++;
+        demand.channel = turn.has_value();
         plans.push_back(plan_queues(demand, workers));
     }
     return plans;
@@ -152,7 +153,8 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(DataplaneSetup setup) {
         deal_out_queues(config, state->ports, static_cast<uint16_t>(count)));
     state->queues = queues;
     common.queues = queues;
-    auto exchange = Exchange::create(static_cast<uint16_t>(count));
+    auto exchange = Exchange::create(plan_handoffs(*queues, static_cast<uint16_t>(count)),
+                                     static_cast<uint16_t>(count));
     if (!exchange)
         return exchange.error();
     state->exchange = std::move(*exchange);

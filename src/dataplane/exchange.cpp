@@ -6,13 +6,6 @@
 #include <fmt/format.h>
 
 namespace isthmus::dataplane {
-namespace {
-
-// Bridges a pause of the taking worker of a few milliseconds at 1 Mpps, as on virtual machines.
-constexpr unsigned kRingSize = 4096;
-constexpr Exchange::Purpose kPurposes[] = {Exchange::Purpose::forward, Exchange::Purpose::send};
-
-} // namespace
 
 void Exchange::RingDeleter::operator()(rte_ring* ring) const {
     void* packet = nullptr;
@@ -21,41 +14,47 @@ void Exchange::RingDeleter::operator()(rte_ring* ring) const {
     rte_ring_free(ring);
 }
 
-Result<std::unique_ptr<Exchange>> Exchange::create(uint16_t workers) {
+Exchange::Exchange(uint16_t workers)
+    : workers_(workers), rings_(std::size_t{2} * workers * workers),
+      sources_(std::size_t{2} * workers) {}
+
+Result<std::unique_ptr<Exchange>> Exchange::create(std::span<const HandOff> pairs,
+                                                   uint16_t workers) {
     auto exchange = std::unique_ptr<Exchange>(new Exchange(workers));
-    for (const Purpose purpose : kPurposes)
-        for (uint16_t from = 0; from < workers; ++from)
-            for (uint16_t to = 0; to < workers; ++to) {
-                auto& place = exchange->rings_.emplace_back();
-                if (from == to)
-                    continue;
-                const auto name = fmt::format("x{}-{}-{}", static_cast<int>(purpose), from, to);
-                place.reset(rte_ring_create(name.c_str(), kRingSize,
-                                            static_cast<int>(SOCKET_ID_ANY),
-                                            RING_F_SP_ENQ | RING_F_SC_DEQ));
-                if (!place)
-                    return Error{ErrorCode::internal,
-                                 fmt::format("no memory for ring {} of {} entries (memory_mb)",
-                                             name, kRingSize)};
-            }
+    for (const HandOff& pair : pairs) {
+        const auto name =
+            fmt::format("x{}-{}-{}", static_cast<int>(pair.purpose), pair.from, pair.to);
+        auto& ring = exchange->rings_[exchange->place(pair.purpose, pair.from, pair.to)];
+        ring.reset(rte_ring_create(name.c_str(), kRingSize, static_cast<int>(SOCKET_ID_ANY),
+                                   RING_F_SP_ENQ | RING_F_SC_DEQ));
+        if (!ring)
+            return Error{
+                ErrorCode::internal,
+                fmt::format("no memory for ring {} of {} entries (memory_mb)", name, kRingSize)};
+        exchange->sources_[static_cast<std::size_t>(pair.purpose) * workers + pair.to].push_back(
+            pair.from);
+    }
     return exchange;
 }
 
-rte_ring* Exchange::ring(Purpose purpose, uint16_t from, uint16_t to) const noexcept {
+std::size_t Exchange::place(Purpose purpose, uint16_t from, uint16_t to) const noexcept {
     const std::size_t row = static_cast<std::size_t>(purpose) * workers_ + from;
-    return rings_[row * workers_ + to].get();
+    return row * workers_ + to;
 }
 
 uint16_t Exchange::give(Purpose purpose, uint16_t from, uint16_t to, rte_mbuf** packets,
                         uint16_t count) noexcept {
-    return static_cast<uint16_t>(rte_ring_sp_enqueue_burst(
-        ring(purpose, from, to), reinterpret_cast<void**>(packets), count, nullptr));
+    rte_ring* ring = rings_[place(purpose, from, to)].get();
+    if (ring == nullptr)
+        return 0;
+    return static_cast<uint16_t>(
+        rte_ring_sp_enqueue_burst(ring, reinterpret_cast<void**>(packets), count, nullptr));
 }
 
 uint16_t Exchange::take(Purpose purpose, uint16_t from, uint16_t to, rte_mbuf** packets,
                         uint16_t count) noexcept {
     return static_cast<uint16_t>(rte_ring_sc_dequeue_burst(
-        ring(purpose, from, to), reinterpret_cast<void**>(packets), count, nullptr));
+        rings_[place(purpose, from, to)].get(), reinterpret_cast<void**>(packets), count, nullptr));
 }
 
 } // namespace isthmus::dataplane

@@ -1,6 +1,7 @@
 #include "dataplane/queue_plan.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace isthmus::dataplane {
 namespace {
@@ -33,11 +34,29 @@ PortQueues plan_queues(const QueueDemand& demand, uint16_t workers) {
     plan.rx_worker = demand.rx_workers;
     for (uint16_t queue = 0; plan.rx_worker.size() < demand.rx_queues; ++queue)
         plan.rx_worker.push_back(static_cast<uint16_t>((queue + demand.turn) % workers));
+    plan.hands_over = demand.channel;
     for (uint16_t worker = 0; worker < workers; ++worker)
-        plan.spread =
-            plan.spread || std::ranges::find(plan.rx_worker, worker) == plan.rx_worker.end();
+        plan.hands_over =
+            plan.hands_over || std::ranges::find(plan.rx_worker, worker) == plan.rx_worker.end();
     plan.tx = plan_tx(demand, workers);
     return plan;
+}
+
+std::vector<HandOff> plan_handoffs(std::span<const PortQueues> ports, uint16_t workers) {
+    std::set<HandOff> pairs;
+    const auto add = [&](HandOffPurpose purpose, uint16_t from, uint16_t to) {
+        if (from != to)
+            pairs.insert({purpose, from, to});
+    };
+    for (const PortQueues& port : ports)
+        for (uint16_t worker = 0; worker < workers; ++worker) {
+            // A packet of any port may leave by this one.
+            add(HandOffPurpose::send, worker, port.tx[worker].owner);
+            if (port.hands_over)
+                for (const uint16_t from : port.rx_worker)
+                    add(HandOffPurpose::forward, from, worker);
+        }
+    return {pairs.begin(), pairs.end()};
 }
 
 } // namespace isthmus::dataplane

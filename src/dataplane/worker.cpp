@@ -38,15 +38,14 @@ Worker::Worker(WorkerSetup setup) : setup_(std::move(setup)) {
 
 uint32_t Worker::poll_once() noexcept {
     uint32_t handled = 0;
+    const uint16_t own = setup_.id.value;
     if (const ForwardingState* state = setup_.state->load(std::memory_order_acquire)) {
         for (const RxQueue& queue : setup_.rx)
             handled += receive(*state, queue, rte_rdtsc());
-        for (uint16_t from = 0; from < setup_.exchange->workers(); ++from) {
-            if (from == setup_.id.value)
-                continue;
+        for (const uint16_t from : setup_.exchange->sources(HandOffPurpose::forward, own))
             handled += forward_handed(*state, from, rte_rdtsc());
+        for (const uint16_t from : setup_.exchange->sources(HandOffPurpose::send, own))
             handled += send_handed(*state, from);
-        }
         handled += send_injected(*state, rte_rdtsc());
     }
     rte_rcu_qsbr_quiescent(setup_.quiescence, setup_.id.value);
@@ -93,7 +92,7 @@ uint16_t Worker::receive(const ForwardingState& state, const RxQueue& queue,
     counters_.edges[port.edge.value].rx.add(count);
 
     const bool alone = setup_.exchange->workers() == 1;
-    const bool whole = alone || (!port.channel.valid() && !queues_of(queue.port.value).spread);
+    const bool whole = alone || !queues_of(queue.port.value).hands_over;
     forward(state, queue.port, whole ? count : spread(state, queue.port, count), now_tsc);
     return count;
 }

@@ -71,7 +71,9 @@ Reply get_runtime(Call& call) {
         json.begin_object()
             .member("core", worker.core)
             .member("polls", worker.polls)
-            .member("idle_polls", worker.idle_polls);
+            .member("idle_polls", worker.idle_polls)
+            .member("rests", worker.rests)
+            .member("wakes", worker.wakes);
         json.key("stages").begin_array();
         for (const auto& stage : worker.stages)
             json.begin_object()

@@ -134,7 +134,7 @@ struct StageRuntimeInfo {
 };
 struct WorkerRuntimeInfo {
     unsigned core = 0;
-    uint64_t polls = 0, idle_polls = 0;
+    uint64_t polls = 0, idle_polls = 0, rests = 0, wakes = 0;
     std::vector<StageRuntimeInfo> stages; // in the order in which a packet meets them
 };
 struct Status {

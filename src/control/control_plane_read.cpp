@@ -130,6 +130,8 @@ std::vector<WorkerRuntimeInfo> ControlPlane::runtime() const {
         worker.core = s.model.config.worker_cores[w];
         worker.polls = runtime.polls.get();
         worker.idle_polls = runtime.idle_polls.get();
+        worker.rests = runtime.rests.get();
+        worker.wakes = runtime.wakes.get();
         add_stage(worker, "both", "rx", runtime.rx);
         for (std::size_t i = 0; i < runtime.egress.size(); ++i)
             add_stage(worker, "egress", dataplane::kEgressPipeline[i].name, runtime.egress[i]);

@@ -72,6 +72,7 @@ inline constexpr std::size_t kIngressStages = 9;
 
 struct alignas(kCacheLine) WorkerRuntime {
     Counter polls, idle_polls; // rounds over all queues; those that found nothing
+    Counter rests, wakes;      // of an idle worker in adaptive mode; rests that work has ended
     StageRuntime rx, tx;
     std::array<StageRuntime, kEgressStages> egress;
     std::array<StageRuntime, kIngressStages> ingress;

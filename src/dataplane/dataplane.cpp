@@ -58,6 +58,16 @@ struct Dataplane::State {
         std::unique_ptr<Worker> worker;
         unsigned lcore = 0;
     };
+    // In adaptive mode workers sleep; whatever brings them work wakes them.
+    void ring(std::size_t worker) {
+        if (worker < bells.size())
+            bells[worker]->ring();
+    }
+    void ring_all() {
+        for (const auto& bell : bells)
+            bell->ring();
+    }
+
     struct Retired {
         uint64_t token;
         std::unique_ptr<const ForwardingState> state;
@@ -74,6 +84,7 @@ struct Dataplane::State {
     alignas(kCacheLine) std::atomic<const ForwardingState*> published{nullptr};
     alignas(kCacheLine) std::atomic<bool> stop{false};
     std::shared_ptr<const std::vector<PortQueues>> queues; // by PortId
+    std::vector<std::unique_ptr<Doorbell>> bells;          // by worker; none in busy mode
     std::unique_ptr<Exchange> exchange;
     std::vector<WorkerSlot> workers;
     std::unique_ptr<const ForwardingState> current;
@@ -153,8 +164,12 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(DataplaneSetup setup) {
         deal_out_queues(config, state->ports, static_cast<uint16_t>(count)));
     state->queues = queues;
     common.queues = queues;
+    std::vector<Doorbell*> bells;
+    if (config.poll == control::PollMode::adaptive)
+        for (uint32_t w = 0; w < count; ++w)
+            bells.push_back(state->bells.emplace_back(std::make_unique<Doorbell>()).get());
     auto exchange = Exchange::create(plan_handoffs(*queues, static_cast<uint16_t>(count)),
-                                     static_cast<uint16_t>(count));
+                                     static_cast<uint16_t>(count), bells);
     if (!exchange)
         return exchange.error();
     state->exchange = std::move(*exchange);
@@ -176,6 +191,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(DataplaneSetup setup) {
             return injected.error();
         WorkerSetup own = common;
         own.id = WorkerId(w);
+        own.bell = bells.empty() ? nullptr : bells[w];
         own.punts = punts->get();
         own.injected = injected->get();
         for (std::size_t p = 0; p < state->ports.size(); ++p)
@@ -206,6 +222,7 @@ void Dataplane::stop() {
         return;
     state_->running = false;
     state_->stop.store(true);
+    state_->ring_all();
     if (state_->own_threads)
         for (const auto& slot : state_->workers)
             rte_eal_wait_lcore(slot.lcore);
@@ -230,6 +247,7 @@ uint32_t Dataplane::poll_worker(WorkerId worker) {
 
 uint64_t Dataplane::publish(std::unique_ptr<const ForwardingState> next) {
     state_->published.store(next.get(), std::memory_order_release);
+    state_->ring_all(); // for a port that is up now, which none of them watches
     const uint64_t token = rte_rcu_qsbr_start(state_->quiescence.get());
     if (state_->current)
         state_->retired.push_back({token, std::move(state_->current)});
@@ -288,7 +306,8 @@ bool Dataplane::inject(PortId port, std::span<const uint8_t> frame) {
     if (packet == nullptr)
         return false;
     // The worker that sends is one that polls the port, so that a reply follows what it answers.
-    const auto& slot = state_->workers[(*state_->queues)[port.value].rx_worker.front()];
+    const uint16_t worker = (*state_->queues)[port.value].rx_worker.front();
+    const auto& slot = state_->workers[worker];
     char* data = frame.size() <= UINT16_MAX
                      ? rte_pktmbuf_append(packet, static_cast<uint16_t>(frame.size()))
                      : nullptr;
@@ -303,6 +322,7 @@ bool Dataplane::inject(PortId port, std::span<const uint8_t> frame) {
         rte_pktmbuf_free(packet);
         return false;
     }
+    state_->ring(worker);
     return true;
 }
 

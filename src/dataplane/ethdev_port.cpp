@@ -1,5 +1,6 @@
 #include "dataplane/ethdev_port.hpp"
 
+#include "dataplane/ethdev_wait.hpp"
 #include "dataplane/xdp_socket.hpp"
 
 #include <rte_dev.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <sys/socket.h>
 
 namespace isthmus::dataplane {
 namespace {
@@ -27,9 +29,9 @@ struct Queues {
 class EthdevPort final : public Port {
   public:
     EthdevPort(uint16_t ethdev, Queues queues, MacAddr mac, std::string driver,
-               std::vector<int> xdp_sockets)
+               std::vector<int> xdp_sockets, std::vector<EthdevWait> waits)
         : ethdev_(ethdev), queues_(queues), mac_(mac), driver_(std::move(driver)),
-          xdp_sockets_(std::move(xdp_sockets)) {}
+          xdp_sockets_(std::move(xdp_sockets)), waits_(std::move(waits)) {}
     ~EthdevPort() override { EthdevPort::stop(); }
 
     uint16_t rx_burst(uint16_t queue, rte_mbuf** packets, uint16_t count) noexcept override {
@@ -38,6 +40,9 @@ class EthdevPort final : public Port {
     uint16_t tx_burst(uint16_t queue, rte_mbuf** packets, uint16_t count) noexcept override {
         return rte_eth_tx_burst(ethdev_, queue, packets, count);
     }
+    int wait_fd(uint16_t queue) const noexcept override { return waits_[queue].fd(); }
+    bool arm(uint16_t queue) noexcept override { return waits_[queue].arm(); }
+    void disarm(uint16_t queue) noexcept override { waits_[queue].disarm(); }
     uint16_t rx_queues() const override { return queues_.rx; }
     uint16_t tx_queues() const override { return queues_.tx; }
     std::string_view driver() const override { return driver_; }
@@ -69,7 +74,8 @@ class EthdevPort final : public Port {
     Queues queues_;
     MacAddr mac_;
     std::string driver_;
-    std::vector<int> xdp_sockets_; // the driver's; only asked for statistics
+    std::vector<int> xdp_sockets_;  // the driver's; asked for statistics
+    std::vector<EthdevWait> waits_; // by receive queue
     bool stopped_ = false;
     DeviceLosses final_losses_; // the device forgets them when it closes
 };
@@ -118,8 +124,15 @@ Result<Queues> choose_queues(const rte_eth_dev_info& info, const EthdevRequest& 
     return Queues{std::min(most, info.max_rx_queues), std::min(most, info.max_tx_queues)};
 }
 
-Result<Queues> configure(uint16_t ethdev, const rte_eth_dev_info& info,
-                         const EthdevRequest& request) {
+// A device as it has been set up and started.
+struct Started {
+    Queues queues;
+    std::vector<int> xdp_sockets; // none, or one for each receive queue
+    bool interrupts = false;
+};
+
+Result<Started> start(uint16_t ethdev, const rte_eth_dev_info& info, const EthdevRequest& request,
+                      bool interrupts) {
     if (info.max_mtu != 0 && request.l2_payload > info.max_mtu)
         return Error{
             ErrorCode::invalid,
@@ -132,6 +145,7 @@ Result<Queues> configure(uint16_t ethdev, const rte_eth_dev_info& info,
         return queues.error();
     rte_eth_conf conf{};
     conf.rxmode.mtu = request.l2_payload;
+    conf.intr_conf.rxq = interrupts;
     // Flows are spread by the device if it can; else every queue is a feed of its own.
     const uint64_t spread_by = info.flow_type_rss_offloads & kSpreadBy;
     if (queues->rx > 1 && spread_by != 0) {
@@ -146,16 +160,48 @@ Result<Queues> configure(uint16_t ethdev, const rte_eth_dev_info& info,
     rte_eth_dev_adjust_nb_rx_tx_desc(ethdev, &rx_descriptors, &tx_descriptors);
     const int socket = rte_eth_dev_socket_id(ethdev);
     const auto on = static_cast<unsigned>(socket < 0 ? 0 : socket);
-    for (uint16_t queue = 0; queue < queues->rx; ++queue)
+    Started started{*queues, {}, interrupts};
+    for (uint16_t queue = 0; queue < queues->rx; ++queue) {
+        const std::vector<int> before = sockets_of(AF_XDP);
         if (int code =
                 rte_eth_rx_queue_setup(ethdev, queue, rx_descriptors, on, nullptr, request.pool);
             code != 0)
             return failed(request, "setting up a receive queue", code);
+        for (const int fd : new_sockets(before, sockets_of(AF_XDP)))
+            started.xdp_sockets.push_back(fd);
+    }
     for (uint16_t queue = 0; queue < queues->tx; ++queue)
         if (int code = rte_eth_tx_queue_setup(ethdev, queue, tx_descriptors, on, nullptr);
             code != 0)
             return failed(request, "setting up a transmit queue", code);
-    return queues;
+    if (int code = rte_eth_dev_start(ethdev); code != 0)
+        return failed(request, "starting the device", code);
+    return started;
+}
+
+// Receive interrupts have to be asked for before it is known whether the device has them: some that
+// do not, refuse to start with them.
+Result<Started> start(uint16_t ethdev, const rte_eth_dev_info& info, const EthdevRequest& request) {
+    auto started = start(ethdev, info, request, request.wake);
+    if (!started && request.wake)
+        if (auto again = start(ethdev, info, request, false); again)
+            return again;
+    return started;
+}
+
+// `packet_sockets`: of the device's driver. With several it is not known which queue each is of.
+std::vector<EthdevWait> waits(uint16_t ethdev, const EthdevRequest& request, const Started& started,
+                              const std::vector<int>& packet_sockets) {
+    std::vector<EthdevWait> waits;
+    for (uint16_t queue = 0; queue < started.queues.rx; ++queue) {
+        int socket = -1;
+        if (started.xdp_sockets.size() == started.queues.rx)
+            socket = started.xdp_sockets[queue];
+        else if (packet_sockets.size() == 1 && started.queues.rx == 1)
+            socket = packet_sockets[0];
+        waits.emplace_back(ethdev, queue, request.wake ? socket : -1, started.interrupts);
+    }
+    return waits;
 }
 
 // Devices that can not take a MAC keep theirs: the port then answers to the configured one in
@@ -185,27 +231,32 @@ bool is_pci_address(const std::string& device) {
     return rte_pci_addr_parse(device.c_str(), &address) == 0;
 }
 
-Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev, const EthdevRequest& request) {
+namespace {
+
+Result<std::unique_ptr<Port>> open_attached(uint16_t ethdev, const EthdevRequest& request,
+                                            const std::vector<int>& packet_sockets) {
     rte_eth_dev_info info{};
     if (int code = rte_eth_dev_info_get(ethdev, &info); code != 0)
         return failed(request, "asking for capabilities", code);
-    const std::vector<int> before = xdp_sockets();
-    const auto queues = configure(ethdev, info, request);
-    if (!queues)
-        return queues.error();
-    std::vector<int> sockets = xdp_sockets();
-    std::erase_if(sockets,
-                  [&](int fd) { return std::count(before.begin(), before.end(), fd) != 0; });
-    if (int code = rte_eth_dev_start(ethdev); code != 0)
-        return failed(request, "starting the device", code);
+    auto started = start(ethdev, info, request);
+    if (!started)
+        return started.error();
     // Solicitations for our IPv6 addresses come to group addresses; software devices pass them
     // anyway.
     rte_eth_allmulticast_enable(ethdev);
     const auto mac = settle_mac(ethdev, request);
     if (!mac)
         return mac.error();
+    auto queue_waits = waits(ethdev, request, *started, packet_sockets);
     return std::unique_ptr<Port>(
-        std::make_unique<EthdevPort>(ethdev, *queues, *mac, info.driver_name, std::move(sockets)));
+        std::make_unique<EthdevPort>(ethdev, started->queues, *mac, info.driver_name,
+                                     std::move(started->xdp_sockets), std::move(queue_waits)));
+}
+
+} // namespace
+
+Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev, const EthdevRequest& request) {
+    return open_attached(ethdev, request, {});
 }
 
 Result<std::unique_ptr<Port>> open_device(const std::string& device, const EthdevRequest& request) {
@@ -224,11 +275,12 @@ Result<std::unique_ptr<Port>> open_device(const std::string& device, const Ethde
     uint16_t ethdev = 0;
     if (rte_eth_dev_get_port_by_name(name.c_str(), &ethdev) == 0)
         return refused("another port uses this device name");
+    const std::vector<int> before = sockets_of(AF_PACKET);
     if (int code = rte_eal_hotplug_add(pci ? "pci" : "vdev", name.c_str(), args.c_str()); code != 0)
         return refused(rte_strerror(-code));
     if (rte_eth_dev_get_port_by_name(name.c_str(), &ethdev) != 0)
         return refused("its driver made no Ethernet port of it");
-    return open_ethdev(ethdev, request);
+    return open_attached(ethdev, request, new_sockets(before, sockets_of(AF_PACKET)));
 }
 
 } // namespace isthmus::dataplane

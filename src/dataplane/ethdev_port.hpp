@@ -18,6 +18,7 @@ struct EthdevRequest {
     uint32_t l2_payload = 1500; // octets behind the Ethernet header that must fit: IP, VLAN, MACsec
     uint16_t max_queues = 1;    // in each direction: one per worker, fewer if the device has fewer
     uint16_t rx_queues = 0;     // exactly so many to receive; 0: as many as max_queues allows
+    bool wake = false;          // a worker may rest: prepare whatever tells it that packets come
     rte_mempool* pool = nullptr;
 };
 

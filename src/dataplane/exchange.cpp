@@ -18,9 +18,10 @@ Exchange::Exchange(uint16_t workers)
     : workers_(workers), rings_(std::size_t{2} * workers * workers),
       sources_(std::size_t{2} * workers) {}
 
-Result<std::unique_ptr<Exchange>> Exchange::create(std::span<const HandOff> pairs,
-                                                   uint16_t workers) {
+Result<std::unique_ptr<Exchange>> Exchange::create(std::span<const HandOff> pairs, uint16_t workers,
+                                                   std::vector<Doorbell*> bells) {
     auto exchange = std::unique_ptr<Exchange>(new Exchange(workers));
+    exchange->bells_ = std::move(bells);
     for (const HandOff& pair : pairs) {
         const auto name =
             fmt::format("x{}-{}-{}", static_cast<int>(pair.purpose), pair.from, pair.to);
@@ -47,8 +48,11 @@ uint16_t Exchange::give(Purpose purpose, uint16_t from, uint16_t to, rte_mbuf** 
     rte_ring* ring = rings_[place(purpose, from, to)].get();
     if (ring == nullptr)
         return 0;
-    return static_cast<uint16_t>(
-        rte_ring_sp_enqueue_burst(ring, reinterpret_cast<void**>(packets), count, nullptr));
+    const unsigned given =
+        rte_ring_sp_enqueue_burst(ring, reinterpret_cast<void**>(packets), count, nullptr);
+    if (!bells_.empty())
+        bells_[to]->ring();
+    return static_cast<uint16_t>(given);
 }
 
 uint16_t Exchange::take(Purpose purpose, uint16_t from, uint16_t to, rte_mbuf** packets,

@@ -4,6 +4,7 @@
 // pair that the queue plan has, so that each has one producer and one consumer: no atomic
 // read-modify-write, no lock, and what is handed over stays in order.
 
+#include "dataplane/doorbell.hpp"
 #include "dataplane/queue_plan.hpp"
 #include "isthmus/result.hpp"
 
@@ -23,8 +24,9 @@ class Exchange {
     // Bridges a pause of the taking worker of a few milliseconds at 1 Mpps, as on virtual machines.
     static constexpr uint32_t kRingSize = 4096;
 
-    [[nodiscard]] static Result<std::unique_ptr<Exchange>> create(std::span<const HandOff> pairs,
-                                                                  uint16_t workers);
+    // `bells`: of the workers, rung for what they are given; none if no worker ever rests.
+    [[nodiscard]] static Result<std::unique_ptr<Exchange>>
+    create(std::span<const HandOff> pairs, uint16_t workers, std::vector<Doorbell*> bells = {});
 
     // Worker `from`. Returns how many fitted; the rest stays the caller's. Between a pair that the
     // plan does not have nothing fits.
@@ -47,6 +49,7 @@ class Exchange {
     [[nodiscard]] std::size_t place(Purpose purpose, uint16_t from, uint16_t to) const noexcept;
 
     uint16_t workers_;
+    std::vector<Doorbell*> bells_;
     std::vector<std::unique_ptr<rte_ring, RingDeleter>> rings_; // by purpose, from, to
     std::vector<std::vector<uint16_t>> sources_;                // by purpose, to
 };

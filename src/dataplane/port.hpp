@@ -34,6 +34,14 @@ class Port {
     [[nodiscard]] virtual uint16_t tx_burst(uint16_t queue, rte_mbuf** packets,
                                             uint16_t count) noexcept = 0;
 
+    // For a worker that rests while there is nothing to receive. It arms each queue that it polls,
+    // polls once more, waits until one of the descriptors is readable, and disarms. `wait_fd` is
+    // fixed once the port is open; -1: there is none, the queue has to be polled.
+    [[nodiscard]] virtual int wait_fd(uint16_t /*queue*/) const noexcept { return -1; }
+    // The queue's worker. False: packets may come without the descriptor becoming readable.
+    [[nodiscard]] virtual bool arm(uint16_t queue) noexcept { return wait_fd(queue) >= 0; }
+    virtual void disarm(uint16_t /*queue*/) noexcept {}
+
     // How many queues the port has; one worker polls, or sends by, each. Fixed once it is open.
     [[nodiscard]] virtual uint16_t rx_queues() const = 0;
     [[nodiscard]] virtual uint16_t tx_queues() const = 0;

@@ -8,15 +8,9 @@
 #include <rte_rcu_qsbr.h>
 
 #include <algorithm>
-#include <time.h>
 
 namespace isthmus::dataplane {
 namespace {
-
-// Idle rounds before an adaptive worker starts to sleep, and how long it sleeps.
-constexpr uint32_t kIdleRounds = 512;
-constexpr long kFirstSleepNs = 5'000;
-constexpr long kMaxSleepNs = 100'000;
 
 // One burst in so many has its stages timed.
 constexpr uint32_t kSampleEvery = 16;
@@ -34,6 +28,8 @@ Worker::Worker(WorkerSetup setup) : setup_(std::move(setup)) {
     tx_.resize(setup_.ports.size());                 // start-up only
     handoffs_.resize(setup_.exchange->workers());    // start-up only
     touched_.reserve(setup_.ports.size());           // start-up only
+    waits_.resize(setup_.rx.size() + 1);             // start-up only
+    armed_.reserve(setup_.rx.size());                // start-up only
 }
 
 uint32_t Worker::poll_once() noexcept {
@@ -55,22 +51,13 @@ uint32_t Worker::poll_once() noexcept {
 }
 
 void Worker::run(control::PollMode mode, const std::atomic<bool>& stop) noexcept {
-    uint32_t idle = 0;
-    long sleep_ns = kFirstSleepNs;
-    while (!stop.load(std::memory_order_relaxed)) {
-        if (poll_once() != 0) {
-            idle = 0;
-            sleep_ns = kFirstSleepNs;
-            continue;
-        }
-        if (mode == control::PollMode::busy || ++idle < kIdleRounds) {
-            rte_pause();
-            continue;
-        }
-        const timespec pause{0, sleep_ns};
-        nanosleep(&pause, nullptr); // idle only
-        sleep_ns = std::min(sleep_ns * 2, kMaxSleepNs);
+    if (mode == control::PollMode::adaptive) {
+        run_adaptive(stop);
+        return;
     }
+    while (!stop.load(std::memory_order_relaxed))
+        if (poll_once() == 0)
+            rte_pause();
 }
 
 uint16_t Worker::receive(const ForwardingState& state, const RxQueue& queue,

@@ -1,13 +1,15 @@
 #pragma once
 // One poll-mode worker: receives bursts, runs the pipelines, sends. Everything it writes is its
-// own, except the shared meter buckets. It never allocates, locks, logs or waits; only an idle
-// worker in adaptive mode sleeps, for at most kMaxSleep.
+// own, except the shared meter buckets. It never allocates, locks, logs or waits; only a worker in
+// adaptive mode that has had nothing to do for a while rests (worker_rest.cpp).
 
 #include "control/config.hpp"
 #include "dataplane/burst.hpp"
 #include "dataplane/counters.hpp"
+#include "dataplane/doorbell.hpp"
 #include "dataplane/exchange.hpp"
 #include "dataplane/forwarding_state.hpp"
+#include "dataplane/idle.hpp"
 #include "dataplane/packet_meta.hpp"
 #include "dataplane/port.hpp"
 #include "dataplane/queue_plan.hpp"
@@ -15,6 +17,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <poll.h>
 #include <vector>
 
 struct rte_ring;
@@ -34,6 +37,7 @@ struct WorkerSetup {
     std::vector<Port*> ports;                              // by PortId
     std::shared_ptr<const std::vector<PortQueues>> queues; // by PortId
     Exchange* exchange = nullptr;
+    Doorbell* bell = nullptr; // rung by whoever brings work; absent in busy mode
     const macsec::Aead* aead = nullptr;
     MeterBuckets* buckets = nullptr;
     const std::atomic<const ForwardingState*>* state = nullptr;
@@ -69,6 +73,17 @@ class Worker {
         uint16_t count = 0;
         PerPacket<rte_mbuf*> packet;
     };
+
+    // What rest() waits for, and whether that is everything that can bring work.
+    struct Armed {
+        std::size_t descriptors = 0; // in waits_
+        bool everything = false;
+    };
+    void run_adaptive(const std::atomic<bool>& stop) noexcept;
+    void rest(Idle& idle, const std::atomic<bool>& stop) noexcept;
+    Armed arm() noexcept;
+    void disarm() noexcept;
+    void sleep(Idle& idle, const Armed& armed) noexcept;
 
     uint16_t receive(const ForwardingState& state, const RxQueue& queue, uint64_t now_tsc) noexcept;
     uint16_t spread(const ForwardingState& state, PortId id, uint16_t count) noexcept;
@@ -106,6 +121,9 @@ class Worker {
     std::vector<TxBatch> tx_;        // by PortId
     std::vector<Handoff> handoffs_;  // by worker
     std::vector<uint16_t> touched_;  // ports with packets in tx_
+    std::vector<pollfd> waits_;      // the bell, then receive queues
+    std::vector<RxQueue> armed_;     // queues to disarm
+    uint64_t nap_cpu_ns_ = 0;        // this thread's CPU time before the last nap; 0: none lately
     PerPacket<rte_mbuf*> discarded_; // freed in bulk
     uint16_t discarded_count_ = 0;
     uint32_t bursts_ = 0;

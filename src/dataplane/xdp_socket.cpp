@@ -2,6 +2,7 @@
 
 #include <linux/if_xdp.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -13,16 +14,22 @@
 
 namespace isthmus::dataplane {
 
-std::vector<int> xdp_sockets() {
+std::vector<int> sockets_of(int family) {
     std::vector<int> sockets;
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", ignored)) {
         const int fd = std::atoi(entry.path().filename().c_str());
         int domain = 0;
         socklen_t size = sizeof domain;
-        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_XDP)
+        if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == family)
             sockets.push_back(fd);
     }
+    return sockets;
+}
+
+std::vector<int> new_sockets(const std::vector<int>& before, const std::vector<int>& now) {
+    std::vector<int> sockets = now;
+    std::erase_if(sockets, [&](int fd) { return std::ranges::count(before, fd) != 0; });
     return sockets;
 }
 

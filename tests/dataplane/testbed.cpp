@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <sched.h>
 #include <stdexcept>
 
 namespace isthmus::test {
@@ -111,12 +112,24 @@ void start_test_eal(const char* program) {
     dataplane::EalRequest request;
     request.program = program;
     request.memory_mb = 192;
+    request.worker_cores = {test_worker_core()};
     auto started = dataplane::start_eal(request);
     if (!started) {
         fmt::print(stderr, "{}\n", started.error().message);
         std::exit(1);
     }
     pool = must(dataplane::make_packet_pool(16384));
+}
+
+unsigned test_worker_core() {
+    cpu_set_t allowed;
+    CPU_ZERO(&allowed);
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    unsigned last = 0;
+    for (unsigned core = 0; core < CPU_SETSIZE; ++core)
+        if (CPU_ISSET(core, &allowed))
+            last = core;
+    return last;
 }
 
 rte_mempool* test_pool() {

@@ -41,6 +41,8 @@ inline constexpr uint16_t kMostWorkers = 4;
 // EAL and the packet pool, once per process.
 void start_test_eal(const char* program);
 rte_mempool* test_pool();
+// The core of the only worker that may have a thread of its own.
+unsigned test_worker_core();
 
 struct TestbedOptions {
     bool neighbours = true; // static entries for host and peers; else they must be resolved

@@ -186,6 +186,11 @@ Outcome show_drops(Context& context, bool nonzero) {
 
 Outcome show_runtime(Context& context) {
     return context.show(std::string("/v1/runtime"), [](const JsonValue& reply) {
+        Table rounds({"CORE", ">POLLS", ">IDLE POLLS", ">RESTS", ">WAKES"});
+        for (const auto& worker : elements(reply, "workers"))
+            rounds.add({cell(worker, "core"), cell(worker, "polls"), cell(worker, "idle_polls"),
+                        cell(worker, "rests"), cell(worker, "wakes")});
+        rounds.print("no workers");
         Table table({"CORE", "PIPELINE", "STAGE", ">BURSTS", ">PACKETS", ">PACKETS/BURST",
                      ">CYCLES/PACKET"});
         for (const auto& worker : elements(reply, "workers"))

@@ -158,6 +158,17 @@ dataplane::EalRequest eal_request(const Config& config) {
     return request;
 }
 
+// Where an idle worker can not just wait.
+void print_polled(const Config& config,
+                  const std::vector<std::unique_ptr<dataplane::Port>>& ports) {
+    std::string polled;
+    for (std::size_t p = 0; p < ports.size(); ++p)
+        if (ports[p]->wait_fd(0) < 0)
+            polled += (polled.empty() ? "" : ", ") + config.ports[p].name;
+    if (config.poll == PollMode::adaptive && !polled.empty())
+        say("poll = adaptive: ports that cannot wake a worker and are looked at: {}", polled);
+}
+
 Result<int> serve(const Config& config, const std::string& file_name, const sigset_t& ends) {
     // First, for a second daemon of this configuration is found out by it.
     auto packet_numbers = PnStore::open(config.state_path);
@@ -178,6 +189,7 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     auto ports = open_ports(config, file_name, *pool);
     if (!ports)
         return ports.error();
+    print_polled(config, *ports);
 
     dataplane::DataplaneSetup setup;
     setup.config = &config;

@@ -4,6 +4,7 @@
 #include "dataplane/ethdev_port.hpp"
 #include "sim/generator_port.hpp"
 #include "sim/wire.hpp"
+#include "sim/wire_port.hpp"
 
 #include <fmt/format.h>
 
@@ -60,6 +61,7 @@ class Opener {
         request.l2_payload = l2_payload(config_, PortId(index));
         request.max_queues = static_cast<uint16_t>(config_.worker_cores.size());
         request.rx_queues = static_cast<uint16_t>(port.rx_workers.size());
+        request.wake = config_.poll == PollMode::adaptive;
         request.pool = pool_;
         if (!port.device.starts_with(kWire))
             return dataplane::open_device(port.device, request);
@@ -71,24 +73,35 @@ class Opener {
         if (!end)
             return end.error();
         request.mac = port.mac.value_or(made_up_mac(index));
-        return dataplane::open_ethdev(*end, request);
+        auto opened = dataplane::open_ethdev(end->ethdev, request);
+        if (!opened || !request.wake)
+            return opened;
+        return std::unique_ptr<dataplane::Port>(
+            std::make_unique<sim::WirePort>(std::move(*opened), end->own, end->far));
     }
 
   private:
+    struct WireEnd {
+        uint16_t ethdev = 0;
+        std::shared_ptr<sim::WireBells> own, far;
+    };
+
     // The first port of a wire makes it, the second one takes the other end.
-    Result<uint16_t> wire_end(const std::string& name) {
+    Result<WireEnd> wire_end(const std::string& name) {
         if (const auto other = free_ends_.find(name); other != free_ends_.end())
             return other->second;
-        const auto ends = sim::make_wire(name, static_cast<uint16_t>(config_.worker_cores.size()));
+        const auto queues = static_cast<uint16_t>(config_.worker_cores.size());
+        const auto ends = sim::make_wire(name, queues);
         if (!ends)
             return ends.error();
-        free_ends_[name] = ends->second;
-        return ends->first;
+        const auto left = sim::make_wire_bells(queues), right = sim::make_wire_bells(queues);
+        free_ends_[name] = {ends->second, right, left};
+        return WireEnd{ends->first, left, right};
     }
 
     const Config& config_;
     rte_mempool* pool_;
-    std::map<std::string, uint16_t> free_ends_;
+    std::map<std::string, WireEnd> free_ends_;
 };
 
 } // namespace

@@ -81,6 +81,7 @@ TrafficPlan* GeneratorPort::InUse::acquire(const std::atomic<TrafficPlan*>& curr
 
 void GeneratorPort::install(std::unique_ptr<TrafficPlan> plan) {
     current_.store(plan.get(), std::memory_order_seq_cst);
+    bell_.ring();
     plans_.push_back(std::move(plan));
     const TrafficPlan* kept[] = {plans_.back().get(), sending_.plan.load(std::memory_order_seq_cst),
                                  receiving_.plan.load(std::memory_order_seq_cst)};
@@ -111,23 +112,32 @@ void GeneratorPort::stop() {
 }
 
 uint16_t GeneratorPort::rx_burst(uint16_t /*queue*/, rte_mbuf** packets, uint16_t count) noexcept {
-    const TrafficPlan* before = sending_.plan.load(std::memory_order_relaxed);
-    TrafficPlan* plan = sending_.acquire(current_);
+    TrafficPlan& plan = newest_plan();
     const uint64_t now = clock_.now_tsc();
-    if (plan != before) {
-        last_tsc_ = now;
-        next_stream_ = 0;
-    }
     // A clock of another core may be behind.
     const uint64_t elapsed = now > last_tsc_ ? now - last_tsc_ : 0;
     last_tsc_ = now;
-    for (StreamPlan& stream : plan->streams)
+    for (StreamPlan& stream : plan.streams)
         stream.earn(elapsed);
     const uint16_t replies = send_replies(packets, count);
-    if (plan->streams.empty())
+    if (plan.streams.empty())
         return replies;
     return static_cast<uint16_t>(
-        replies + generate(*plan, packets + replies, static_cast<uint16_t>(count - replies)));
+        replies + generate(plan, packets + replies, static_cast<uint16_t>(count - replies)));
+}
+
+bool GeneratorPort::arm(uint16_t /*queue*/) noexcept {
+    return bell_.arm() && newest_plan().streams.empty();
+}
+
+TrafficPlan& GeneratorPort::newest_plan() noexcept {
+    const TrafficPlan* before = sending_.plan.load(std::memory_order_relaxed);
+    TrafficPlan* plan = sending_.acquire(current_);
+    if (plan != before) {
+        last_tsc_ = clock_.now_tsc();
+        next_stream_ = 0;
+    }
+    return *plan;
 }
 
 uint16_t GeneratorPort::send_replies(rte_mbuf** packets, uint16_t count) noexcept {
@@ -188,12 +198,15 @@ uint16_t GeneratorPort::generate(TrafficPlan& plan, rte_mbuf** packets, uint16_t
 
 uint16_t GeneratorPort::tx_burst(uint16_t /*queue*/, rte_mbuf** packets, uint16_t count) noexcept {
     const TrafficPlan* plan = receiving_.acquire(current_);
+    const uint32_t replies = replies_.pushed();
     for (uint16_t i = 0; i < count; ++i) {
         // The edge sends packets in one piece; of a longer one the first piece is judged, and
         // found short.
         const rte_mbuf* packet = packets[i];
         receiver_.receive(*plan, {rte_pktmbuf_mtod(packet, const uint8_t*), packet->data_len});
     }
+    if (replies_.pushed() != replies)
+        bell_.ring();
     rte_pktmbuf_free_bulk(packets, count);
     return count;
 }

@@ -2,6 +2,7 @@
 // A simulated VPC host as a port: what the edge receives from it is generated traffic, what the
 // edge sends to it is checked and counted. For interconnects in one process, without any NIC.
 
+#include "dataplane/doorbell.hpp"
 #include "dataplane/port.hpp"
 #include "isthmus/result.hpp"
 #include "sim/host_receiver.hpp"
@@ -41,6 +42,11 @@ class GeneratorPort final : public dataplane::Port {
     [[nodiscard]] uint16_t tx_burst(uint16_t queue, rte_mbuf** packets,
                                     uint16_t count) noexcept override;
 
+    // Traffic and replies ring; while streams are paced by the clock, nobody does.
+    [[nodiscard]] int wait_fd(uint16_t /*queue*/) const noexcept override { return bell_.fd(); }
+    [[nodiscard]] bool arm(uint16_t queue) noexcept override;
+    void disarm(uint16_t /*queue*/) noexcept override { bell_.disarm(); }
+
     [[nodiscard]] uint16_t rx_queues() const override { return 1; }
     [[nodiscard]] uint16_t tx_queues() const override { return 1; }
     [[nodiscard]] std::string_view driver() const override { return "generator"; }
@@ -65,6 +71,7 @@ class GeneratorPort final : public dataplane::Port {
     };
 
     void install(std::unique_ptr<TrafficPlan> plan);
+    TrafficPlan& newest_plan() noexcept; // of the worker that receives
     uint16_t send_replies(rte_mbuf** packets, uint16_t count) noexcept;
     uint16_t generate(TrafficPlan& plan, rte_mbuf** packets, uint16_t count) noexcept;
 
@@ -78,6 +85,7 @@ class GeneratorPort final : public dataplane::Port {
     std::vector<std::unique_ptr<TrafficPlan>> plans_; // the current one and those not yet let go
 
     alignas(kCacheLine) std::atomic<TrafficPlan*> current_{nullptr};
+    dataplane::Doorbell bell_; // of the worker that receives from this port
 
     // Worker that receives from this port.
     InUse sending_;

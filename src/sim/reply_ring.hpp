@@ -28,6 +28,8 @@ class ReplyRing {
     void push() noexcept {
         head_.store(head_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     }
+    // Producer: how many it has pushed, modulo 2^32.
+    [[nodiscard]] uint32_t pushed() const noexcept { return head_.load(std::memory_order_relaxed); }
     // Consumer. nullptr if it is empty.
     [[nodiscard]] const Reply* front() const noexcept {
         const uint32_t tail = tail_.load(std::memory_order_relaxed);

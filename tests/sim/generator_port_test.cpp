@@ -1,6 +1,7 @@
 #include "sim_fixture.hpp"
 
 #include <atomic>
+#include <poll.h>
 #include <set>
 #include <thread>
 
@@ -224,6 +225,37 @@ TEST_F(GeneratorTest, TrafficChangesWhileRunning) {
     EXPECT_EQ(report.received_packets, report.sent_packets);
     EXPECT_EQ(report.received_bytes, report.sent_bytes);
     EXPECT_EQ(report.corrupt_packets + report.foreign_packets + report.reordered_packets, 0u);
+}
+
+bool readable(int fd) {
+    pollfd wait{fd, POLLIN, 0};
+    return poll(&wait, 1, 0) == 1;
+}
+
+TEST_F(GeneratorTest, TrafficWakesWhoRests) {
+    GeneratorPort port(pool_, kEdgeMac, 5, clock());
+    ASSERT_TRUE(port.arm(0));
+    EXPECT_FALSE(readable(port.wait_fd(0)));
+    ASSERT_TRUE(port.set_traffic(spec4(64)));
+    EXPECT_TRUE(readable(port.wait_fd(0)));
+    port.disarm(0);
+    EXPECT_FALSE(port.arm(0)) << "streams are paced by the clock";
+    port.disarm(0);
+    drop(take(port));
+}
+
+// What arm() learns of a new plan must not be lost on the pacing of the burst behind it.
+TEST_F(GeneratorTest, ArmingBeforeTheFirstBurstEarnsNothing) {
+    GeneratorPort port(pool_, kEdgeMac, 5, clock());
+    TrafficSpec paced = spec4(1000);
+    paced.streams[0].rate_bps = 8'000'000; // a packet in 1 ms
+    ASSERT_TRUE(port.set_traffic(paced));
+    g_test_tsc += 100 * kTestHz;
+    EXPECT_FALSE(port.arm(0));
+    port.disarm(0);
+    const auto packets = take(port);
+    EXPECT_LE(packets.size(), 1u);
+    drop(packets);
 }
 
 } // namespace

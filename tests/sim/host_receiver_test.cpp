@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <poll.h>
 
 namespace isthmus::sim {
 namespace {
@@ -205,6 +206,17 @@ TEST_F(ReceiverTest, FloodOfArpRequestsIsBounded) {
     EXPECT_EQ(replies.size(), 64u);
     drop(replies);
     EXPECT_FALSE(answer(arp_request(kHost4.value)).empty());
+}
+
+TEST_F(ReceiverTest, AReplyWakesWhoRests) {
+    ASSERT_TRUE(receiver_->arm(0));
+    pollfd wait{receiver_->wait_fd(0), POLLIN, 0};
+    give(*receiver_, {packet_of(std::vector<uint8_t>(60, 1))});
+    EXPECT_EQ(poll(&wait, 1, 0), 0) << "nothing to send";
+    EXPECT_FALSE(answer(arp_request(kHost4.value)).empty());
+    EXPECT_EQ(poll(&wait, 1, 0), 1);
+    receiver_->disarm(0);
+    EXPECT_EQ(poll(&wait, 1, 0), 0);
 }
 
 std::vector<uint8_t> solicitation(Ipv6Addr source, Ipv6Addr target, uint8_t hop_limit = 255) {

@@ -21,7 +21,7 @@ def programs(build):
     folder = os.path.join(build, "bench")
     for name in sorted(os.listdir(folder)):
         path = os.path.join(folder, name)
-        if os.path.isfile(path) and os.access(path, os.X_OK):
+        if name.startswith("bench_") and os.path.isfile(path) and os.access(path, os.X_OK):
             yield path
 
 

@@ -139,7 +139,7 @@ void measure(const char* name, control::PollMode mode, bool tells, unsigned core
     setup.config = &config;
     setup.ports.push_back(std::move(owned));
     setup.aead = must(macsec::make_aead("openssl"));
-    setup.pool = pool;
+    setup.pools.assign(config.ports.size(), pool);
     const auto plane = must(dataplane::Dataplane::create(std::move(setup)));
     plane->start();
     control::ControlPlane control(config, *plane, control::ControlOptions{});

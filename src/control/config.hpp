@@ -93,8 +93,8 @@ struct Config {
     std::optional<unsigned> main_core;        // default: not pinned
     PollMode poll = PollMode::busy;
     std::string macsec_engine = "auto";
-    uint32_t memory_mb = 256;        // for DPDK, when there are no hugepages
-    uint32_t packet_buffers = 16384; // mbufs in the pool
+    uint32_t memory_mb = 256;    // for DPDK, when there are no hugepages
+    uint32_t packet_buffers = 0; // of each pool; 0: as many as can be in use at once
     uint16_t max_attachments = 1024;
     bool allow_plaintext = false;
 

@@ -151,7 +151,7 @@ Status ControlPlane::status() const {
     status.state = state_->packet_numbers->path();
     status.macsec_engine = state_->dataplane.aead().name();
     status.worker_cores = state_->model.config.worker_cores;
-    status.packet_buffers = state_->model.config.packet_buffers;
+    status.packet_buffers = state_->dataplane.buffers();
     status.packet_buffers_free = state_->dataplane.free_buffers();
     status.host = state_->host.counters();
     return status;

@@ -178,15 +178,20 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     if (!memory)
         return memory.error();
     say("{}", *memory);
-    auto pool = dataplane::make_packet_pool(config.packet_buffers);
-    if (!pool)
-        return pool.error();
     auto aead = macsec::make_aead(config.macsec_engine);
     if (!aead)
         return Error{ErrorCode::invalid,
                      fmt::format("{}: macsec.engine: {}", file_name, aead.error().message)};
     say("MACsec engine {}: known answers verified", (*aead)->name());
-    auto ports = open_ports(config, file_name, *pool);
+    const auto attached = attach_ports(config, file_name);
+    if (!attached)
+        return attached.error();
+    const auto pools = make_pools(config, file_name, *attached);
+    if (!pools)
+        return pools.error();
+    for (const std::string& line : pools->lines())
+        say("{}", line);
+    auto ports = open_ports(config, file_name, *attached, *pools);
     if (!ports)
         return ports.error();
     print_polled(config, *ports);
@@ -195,7 +200,8 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     setup.config = &config;
     setup.ports = std::move(*ports);
     setup.aead = std::move(*aead);
-    setup.pool = *pool;
+    for (const AttachedPort& port : *attached)
+        setup.pools.push_back(pools->of_socket(port.socket));
     auto plane = dataplane::Dataplane::create(std::move(setup));
     if (!plane)
         return plane.error();

@@ -1,10 +1,9 @@
 #include "control/ports.hpp"
 
 #include "control/compile.hpp"
-#include "dataplane/ethdev_port.hpp"
+#include "dataplane/port_queues.hpp"
 #include "sim/generator_port.hpp"
 #include "sim/wire.hpp"
-#include "sim/wire_port.hpp"
 
 #include <fmt/format.h>
 
@@ -16,21 +15,19 @@ namespace {
 
 constexpr std::string_view kWire = "wire:";
 
-// DPDK 22.11's AF_XDP driver keeps this many packet buffers per port for the kernel; with fewer it
-// receives nothing and only counts rx_nombuf.
-constexpr uint32_t kAfXdpBuffers = 4096;
-
+// Before any device is touched.
 Result<void> check_buffers(const Config& config, const std::string& file_name) {
     const auto ports =
         std::count_if(config.ports.begin(), config.ports.end(),
                       [](const PortConfig& port) { return port.device.starts_with("net_af_xdp"); });
-    const auto least = static_cast<uint32_t>(ports + 1) * kAfXdpBuffers;
-    if (ports == 0 || config.packet_buffers >= least)
+    const auto least = static_cast<uint32_t>(ports + 1) * dataplane::kAfXdpBuffers;
+    if (ports == 0 || config.packet_buffers == 0 || config.packet_buffers >= least)
         return {};
     return Error{ErrorCode::invalid,
                  fmt::format("{}: packet_buffers: {} is too few for {} AF_XDP ports, which keep {} "
                              "each, expected at least {}",
-                             file_name, config.packet_buffers, ports, kAfXdpBuffers, least),
+                             file_name, config.packet_buffers, ports, dataplane::kAfXdpBuffers,
+                             least),
                  "packet_buffers", std::to_string(config.packet_buffers), std::to_string(least)};
 }
 
@@ -40,31 +37,53 @@ MacAddr made_up_mac(std::size_t port) {
     return {{0x02, 0x49, 0x53, 0x54, static_cast<uint8_t>(port >> 8), static_cast<uint8_t>(port)}};
 }
 
-class Opener {
+class Attacher {
   public:
-    Opener(const Config& config, rte_mempool* pool) : config_(config), pool_(pool) {}
+    explicit Attacher(const Config& config) : config_(config) {}
 
-    Result<std::unique_ptr<dataplane::Port>> open(std::size_t index) {
+    Result<AttachedPort> attach(std::size_t index) {
         const PortConfig& port = config_.ports[index];
-        if (port.device == "generator") {
-            if (port.rx_workers.size() > 1)
-                return invalid_value("rx_workers",
-                                     std::to_string(port.rx_workers.size()) + " queues",
-                                     "1 for a generator");
-            const MacAddr mac = port.mac.value_or(made_up_mac(index));
-            return std::unique_ptr<dataplane::Port>(
-                std::make_unique<sim::GeneratorPort>(pool_, mac, static_cast<uint32_t>(index + 1)));
-        }
-        dataplane::EthdevRequest request;
+        if (port.device == "generator")
+            return attach_generator(port, index);
+        AttachedPort attached;
+        dataplane::EthdevRequest& request = attached.request;
         request.name = port.name;
         request.mac = port.mac;
         request.l2_payload = l2_payload(config_, PortId(index));
         request.max_queues = static_cast<uint16_t>(config_.worker_cores.size());
         request.rx_queues = static_cast<uint16_t>(port.rx_workers.size());
         request.wake = config_.poll == PollMode::adaptive;
-        request.pool = pool_;
-        if (!port.device.starts_with(kWire))
-            return dataplane::open_device(port.device, request);
+        if (port.device.starts_with(kWire))
+            return attach_wire(std::move(attached), port, index);
+        const auto device = dataplane::attach_device(port.device, request);
+        if (!device)
+            return device.error();
+        attached.device = *device;
+        const auto plan = dataplane::plan_device(*device, request);
+        if (!plan)
+            return plan.error();
+        attached.plan = *plan;
+        return attached;
+    }
+
+  private:
+    struct WireEnd {
+        uint16_t ethdev = 0;
+        std::shared_ptr<sim::WireBells> own, far;
+    };
+
+    Result<AttachedPort> attach_generator(const PortConfig& port, std::size_t index) const {
+        if (port.rx_workers.size() > 1)
+            return invalid_value("rx_workers", std::to_string(port.rx_workers.size()) + " queues",
+                                 "1 for a generator");
+        AttachedPort attached;
+        attached.mac = port.mac.value_or(made_up_mac(index));
+        return attached;
+    }
+
+    Result<AttachedPort> attach_wire(AttachedPort attached, const PortConfig& port,
+                                     std::size_t index) {
+        dataplane::EthdevRequest& request = attached.request;
         // A simulated link has a queue for every worker, and all of them carry packets.
         if (request.rx_queues != 0 && request.rx_queues != request.max_queues)
             return invalid_value("rx_workers", std::to_string(request.rx_queues) + " queues",
@@ -73,18 +92,15 @@ class Opener {
         if (!end)
             return end.error();
         request.mac = port.mac.value_or(made_up_mac(index));
-        auto opened = dataplane::open_ethdev(end->ethdev, request);
-        if (!opened || !request.wake)
-            return opened;
-        return std::unique_ptr<dataplane::Port>(
-            std::make_unique<sim::WirePort>(std::move(*opened), end->own, end->far));
+        attached.device = dataplane::AttachedDevice{end->ethdev};
+        attached.plan.rx_queues = attached.plan.tx_queues = request.max_queues;
+        attached.link_entries = sim::kWireRingSize * request.max_queues;
+        if (request.wake) {
+            attached.own = end->own;
+            attached.far = end->far;
+        }
+        return attached;
     }
-
-  private:
-    struct WireEnd {
-        uint16_t ethdev = 0;
-        std::shared_ptr<sim::WireBells> own, far;
-    };
 
     // The first port of a wire makes it, the second one takes the other end.
     Result<WireEnd> wire_end(const std::string& name) {
@@ -100,26 +116,95 @@ class Opener {
     }
 
     const Config& config_;
-    rte_mempool* pool_;
     std::map<std::string, WireEnd> free_ends_;
 };
 
+Error at_port(const Config& config, const std::string& file_name, std::size_t index, Error error) {
+    error.message = fmt::format("{}:{}: {}", file_name, config.ports[index].line, error.message);
+    return error;
+}
+
+std::vector<dataplane::PortQueues> queue_plans(const Config& config,
+                                               const std::vector<AttachedPort>& ports) {
+    std::vector<dataplane::QueueCounts> counts;
+    for (const AttachedPort& port : ports)
+        counts.push_back({port.plan.rx_queues, port.plan.tx_queues});
+    return dataplane::deal_out_queues(config, counts);
+}
+
+Result<std::unique_ptr<dataplane::Port>> open(const AttachedPort& attached, std::size_t index,
+                                              rte_mempool* pool) {
+    if (!attached.device)
+        return std::unique_ptr<dataplane::Port>(std::make_unique<sim::GeneratorPort>(
+            pool, attached.mac, static_cast<uint32_t>(index + 1)));
+    dataplane::EthdevRequest request = attached.request;
+    request.pool = pool;
+    auto opened = dataplane::open_device(*attached.device, request);
+    if (!opened || !attached.own)
+        return opened;
+    return std::unique_ptr<dataplane::Port>(
+        std::make_unique<sim::WirePort>(std::move(*opened), attached.own, attached.far));
+}
+
 } // namespace
 
-Result<std::vector<std::unique_ptr<dataplane::Port>>>
-open_ports(const Config& config, const std::string& file_name, rte_mempool* pool) {
+Result<std::vector<AttachedPort>> attach_ports(const Config& config, const std::string& file_name) {
     if (auto good = check_buffers(config, file_name); !good)
         return good.error();
-    std::vector<std::unique_ptr<dataplane::Port>> ports;
-    Opener opener(config, pool);
+    std::vector<AttachedPort> ports;
+    Attacher attacher(config);
     for (std::size_t index = 0; index < config.ports.size(); ++index) {
-        auto port = opener.open(index);
-        if (!port) {
-            Error error = port.error();
-            error.message =
-                fmt::format("{}:{}: {}", file_name, config.ports[index].line, error.message);
-            return error;
-        }
+        auto port = attacher.attach(index);
+        if (!port)
+            return at_port(config, file_name, index, port.error());
+        ports.push_back(std::move(*port));
+    }
+    // A port of no socket is where the worker is that polls it.
+    const auto plans = queue_plans(config, ports);
+    for (std::size_t index = 0; index < ports.size(); ++index) {
+        const int socket = ports[index].plan.socket;
+        ports[index].socket = socket >= 0 ? dataplane::memory_socket(socket)
+                                          : dataplane::worker_socket(plans[index].rx_worker[0]);
+    }
+    return ports;
+}
+
+Result<dataplane::PacketPools> make_pools(const Config& config, const std::string& file_name,
+                                          const std::vector<AttachedPort>& ports) {
+    std::vector<dataplane::PortBuffers> buffers;
+    for (const AttachedPort& port : ports)
+        buffers.push_back({port.socket, port.plan.rx_queues, port.plan.rx_buffers,
+                           port.plan.tx_queues, port.plan.tx_descriptors, port.link_entries});
+    const auto workers = static_cast<uint16_t>(config.worker_cores.size());
+    std::vector<int> sockets;
+    for (uint16_t worker = 0; worker < workers; ++worker)
+        sockets.push_back(dataplane::worker_socket(worker));
+    const auto handoffs = dataplane::plan_handoffs(queue_plans(config, ports), workers);
+    const dataplane::PoolUnits units = dataplane::pool_units();
+    const auto in_file = [&](Error error) {
+        error.message = fmt::format("{}: {}", file_name, error.message);
+        return error;
+    };
+    const auto plans =
+        dataplane::plan_pools(buffers, sockets, handoffs, units, config.packet_buffers);
+    if (!plans)
+        return in_file(plans.error());
+    const uint64_t rings = sizeof(void*) * (handoffs.size() * units.handoff_ring +
+                                            std::size_t{workers} * units.control_rings);
+    auto pools = dataplane::PacketPools::create(*plans, config.memory_mb, rings);
+    if (!pools)
+        return in_file(pools.error());
+    return pools;
+}
+
+Result<std::vector<std::unique_ptr<dataplane::Port>>>
+open_ports(const Config& config, const std::string& file_name,
+           const std::vector<AttachedPort>& attached, const dataplane::PacketPools& pools) {
+    std::vector<std::unique_ptr<dataplane::Port>> ports;
+    for (std::size_t index = 0; index < attached.size(); ++index) {
+        auto port = open(attached[index], index, pools.of_socket(attached[index].socket));
+        if (!port)
+            return at_port(config, file_name, index, port.error());
         ports.push_back(std::move(*port));
     }
     return ports;

@@ -1,6 +1,7 @@
 #include "dataplane/dataplane.hpp"
 
 #include "dataplane/packet_meta.hpp"
+#include "dataplane/port_queues.hpp"
 #include "dataplane/worker.hpp"
 #include "isthmus/clock.hpp"
 
@@ -16,14 +17,11 @@
 #include <fmt/format.h>
 
 #include <deque>
-#include <map>
-#include <optional>
+#include <set>
 #include <time.h>
 
 namespace isthmus::dataplane {
 namespace {
-
-constexpr unsigned kRingSize = 1024;
 
 struct RingDeleter {
     void operator()(rte_ring* ring) const {
@@ -40,12 +38,13 @@ struct QsbrDeleter {
 
 Result<Ring> make_ring(const std::string& name) {
     // One worker on one side, the control thread on the other.
-    rte_ring* ring = rte_ring_create(name.c_str(), kRingSize, static_cast<int>(SOCKET_ID_ANY),
-                                     RING_F_SP_ENQ | RING_F_SC_DEQ);
+    rte_ring* ring =
+        rte_ring_create(name.c_str(), Dataplane::kControlRingSize, static_cast<int>(SOCKET_ID_ANY),
+                        RING_F_SP_ENQ | RING_F_SC_DEQ);
     if (ring == nullptr)
-        return Error{
-            ErrorCode::internal,
-            fmt::format("no memory for ring {} of {} entries (memory_mb)", name, kRingSize)};
+        return Error{ErrorCode::internal,
+                     fmt::format("no memory for ring {} of {} entries (memory_mb)", name,
+                                 Dataplane::kControlRingSize)};
     return Ring(ring);
 }
 
@@ -75,7 +74,7 @@ struct Dataplane::State {
 
     std::vector<std::unique_ptr<Port>> ports;
     std::unique_ptr<macsec::Aead> aead;
-    rte_mempool* pool = nullptr;
+    std::vector<rte_mempool*> pools; // by PortId
     bool own_threads = true;
     bool running = false;
     control::PollMode poll = control::PollMode::busy;
@@ -93,35 +92,11 @@ struct Dataplane::State {
 
 namespace {
 
-// The place of a port's channel in its interconnect; nullopt for a VPC port.
-std::optional<uint16_t> channel_turn(const control::Config& config, PortId port) {
-    std::map<InterconnectId, uint16_t> members;
-    for (const control::ChannelConfig& channel : config.channels) {
-        const uint16_t turn = members[channel.interconnect]++;
-        if (channel.port == port)
-            return turn;
-    }
-    return std::nullopt;
-}
-
-// Channels of an interconnect take turns by their place in it, so that both edges count alike; VPC
-// ports among themselves.
-std::vector<PortQueues> deal_out_queues(const control::Config& config,
-                                        const std::vector<std::unique_ptr<Port>>& ports,
-                                        uint16_t workers) {
-    std::vector<PortQueues> plans;
-    uint16_t vpc_ports = 0;
-    for (std::size_t p = 0; p < ports.size(); ++p) {
-        QueueDemand demand;
-        demand.rx_queues = ports[p]->rx_queues();
-        demand.tx_queues = ports[p]->tx_queues();
-        demand.rx_workers = config.ports[p].rx_workers;
-        const auto turn = channel_turn(config, PortId(p));
-        demand.turn = turn ? *turn : vpc_ports++;
-        demand.channel = turn.has_value();
-        plans.push_back(plan_queues(demand, workers));
-    }
-    return plans;
+std::vector<QueueCounts> queue_counts(const std::vector<std::unique_ptr<Port>>& ports) {
+    std::vector<QueueCounts> counts;
+    for (const auto& port : ports)
+        counts.push_back({port->rx_queues(), port->tx_queues()});
+    return counts;
 }
 
 int run_worker(void* argument) {
@@ -144,7 +119,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(DataplaneSetup setup) {
     auto state = std::make_unique<State>();
     state->ports = std::move(setup.ports);
     state->aead = std::move(setup.aead);
-    state->pool = setup.pool;
+    state->pools = std::move(setup.pools);
     state->own_threads = setup.own_threads;
     state->poll = config.poll;
     state->buckets.egress = std::vector<MeterBucket>(config.max_attachments);
@@ -161,7 +136,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(DataplaneSetup setup) {
     for (const auto& port : state->ports)
         common.ports.push_back(port.get());
     const auto queues = std::make_shared<const std::vector<PortQueues>>(
-        deal_out_queues(config, state->ports, static_cast<uint16_t>(count)));
+        deal_out_queues(config, queue_counts(state->ports)));
     state->queues = queues;
     common.queues = queues;
     std::vector<Doorbell*> bells;
@@ -302,7 +277,7 @@ unsigned Dataplane::receive_punts(const std::function<void(const control::Punt&)
 }
 
 bool Dataplane::inject(PortId port, std::span<const uint8_t> frame) {
-    rte_mbuf* packet = rte_pktmbuf_alloc(state_->pool);
+    rte_mbuf* packet = rte_pktmbuf_alloc(state_->pools[port.value]);
     if (packet == nullptr)
         return false;
     // The worker that sends is one that polls the port, so that a reply follows what it answers.
@@ -339,7 +314,17 @@ const WorkerCounters& Dataplane::counters(WorkerId worker) const {
 }
 
 uint32_t Dataplane::free_buffers() const {
-    return rte_mempool_avail_count(state_->pool);
+    uint32_t free = 0;
+    for (const rte_mempool* pool : std::set(state_->pools.begin(), state_->pools.end()))
+        free += rte_mempool_avail_count(pool);
+    return free;
+}
+
+uint32_t Dataplane::buffers() const {
+    uint32_t all = 0;
+    for (const rte_mempool* pool : std::set(state_->pools.begin(), state_->pools.end()))
+        all += pool->size;
+    return all;
 }
 
 uint64_t Dataplane::tsc_hz() const {

@@ -24,7 +24,7 @@ struct DataplaneSetup {
     const control::Config* config = nullptr;  // used during creation only
     std::vector<std::unique_ptr<Port>> ports; // by PortId
     std::unique_ptr<macsec::Aead> aead;
-    rte_mempool* pool = nullptr;
+    std::vector<rte_mempool*> pools; // by PortId: where frames to be injected are made
     // False: no threads are started; the caller's thread drives the workers with poll_workers(),
     // and so does waiting for a publication. For tests.
     bool own_threads = true;
@@ -32,6 +32,8 @@ struct DataplaneSetup {
 
 class Dataplane {
   public:
+    static constexpr uint32_t kControlRingSize = 1024; // of each worker, in each direction
+
     [[nodiscard]] static Result<std::unique_ptr<Dataplane>> create(DataplaneSetup setup);
     ~Dataplane(); // stops workers and ports, frees states
 
@@ -60,6 +62,8 @@ class Dataplane {
     [[nodiscard]] Port& port(PortId id);
     [[nodiscard]] const macsec::Aead& aead() const;
     [[nodiscard]] const WorkerCounters& counters(WorkerId worker) const;
+    // Of all packet pools.
+    [[nodiscard]] uint32_t buffers() const;
     [[nodiscard]] uint32_t free_buffers() const;
     [[nodiscard]] uint64_t tsc_hz() const;
 

@@ -17,9 +17,6 @@
 namespace isthmus::dataplane {
 namespace {
 
-// Room on every lcore's free list; DPDK's usual choice for bursts of 32 to 64.
-constexpr unsigned kPoolCache = 256;
-
 uint64_t free_hugepage_bytes() {
     uint64_t bytes = 0;
     std::error_code ignored;
@@ -108,10 +105,11 @@ Result<std::string> start_eal(const EalRequest& request) {
                        request.memory_mb);
 }
 
-Result<rte_mempool*> make_packet_pool(uint32_t buffers) {
+Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket) {
+    static int made = 0; // DPDK's names are unique
     rte_mempool* pool =
-        rte_pktmbuf_pool_create("packets", buffers, kPoolCache, kMetaSize,
-                                RTE_MBUF_DEFAULT_BUF_SIZE, static_cast<int>(SOCKET_ID_ANY));
+        rte_pktmbuf_pool_create(fmt::format("packets-{}", made++).c_str(), buffers, kPoolCache,
+                                kMetaSize, RTE_MBUF_DEFAULT_BUF_SIZE, socket);
     if (pool == nullptr)
         return Error{ErrorCode::invalid,
                      fmt::format("packet_buffers: {} buffers do not fit into the memory DPDK has "

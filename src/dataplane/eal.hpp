@@ -3,6 +3,7 @@
 
 #include "isthmus/result.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +24,10 @@ struct EalRequest {
 // e.g. "no hugepages: 256 MiB of ordinary pages". Errors name a CPU core that does not exist.
 [[nodiscard]] Result<std::string> start_eal(const EalRequest& request);
 
-// Packet buffers for all ports, with room for PacketMeta, SecTAG and ICV.
-[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers);
+// Room on every lcore's free list of a pool; DPDK's usual choice for bursts of 32 to 64.
+inline constexpr uint32_t kPoolCache = 256;
+
+// Packet buffers with room for PacketMeta, SecTAG and ICV; `socket` -1: wherever there is memory.
+[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket = -1);
 
 } // namespace isthmus::dataplane

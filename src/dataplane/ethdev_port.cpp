@@ -124,9 +124,27 @@ Result<Queues> choose_queues(const rte_eth_dev_info& info, const EthdevRequest& 
     return Queues{std::min(most, info.max_rx_queues), std::min(most, info.max_tx_queues)};
 }
 
+Result<EthdevPlan> plan(uint16_t ethdev, const rte_eth_dev_info& info,
+                        const EthdevRequest& request) {
+    const auto queues = choose_queues(info, request);
+    if (!queues)
+        return queues.error();
+    EthdevPlan plan;
+    plan.rx_queues = queues->rx;
+    plan.tx_queues = queues->tx;
+    // AF_XDP asks for 2048, which bridges longer pauses of the worker.
+    plan.rx_descriptors = std::max(kDescriptors, info.default_rxportconf.ring_size);
+    plan.tx_descriptors = std::max(kDescriptors, info.default_txportconf.ring_size);
+    rte_eth_dev_adjust_nb_rx_tx_desc(ethdev, &plan.rx_descriptors, &plan.tx_descriptors);
+    const bool af_xdp = std::string_view(info.driver_name) == "net_af_xdp";
+    plan.rx_buffers = af_xdp ? kAfXdpBuffers : plan.rx_descriptors;
+    plan.socket = rte_eth_dev_socket_id(ethdev);
+    return plan;
+}
+
 // A device as it has been set up and started.
 struct Started {
-    Queues queues;
+    EthdevPlan plan;
     std::vector<int> xdp_sockets; // none, or one for each receive queue
     bool interrupts = false;
 };
@@ -140,28 +158,25 @@ Result<Started> start(uint16_t ethdev, const rte_eth_dev_info& info, const Ethde
                         "allows {}",
                         request.name, request.l2_payload, info.max_mtu),
             "mtu", std::to_string(request.l2_payload), std::to_string(info.max_mtu)};
-    const auto queues = choose_queues(info, request);
-    if (!queues)
-        return queues.error();
+    const auto planned = plan(ethdev, info, request);
+    if (!planned)
+        return planned.error();
+    const auto [rx_queues, tx_queues, rx_descriptors, tx_descriptors, rx_buffers, socket] =
+        *planned;
     rte_eth_conf conf{};
     conf.rxmode.mtu = request.l2_payload;
     conf.intr_conf.rxq = interrupts;
     // Flows are spread by the device if it can; else every queue is a feed of its own.
     const uint64_t spread_by = info.flow_type_rss_offloads & kSpreadBy;
-    if (queues->rx > 1 && spread_by != 0) {
+    if (rx_queues > 1 && spread_by != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf = spread_by;
     }
-    if (int code = rte_eth_dev_configure(ethdev, queues->rx, queues->tx, &conf); code != 0)
+    if (int code = rte_eth_dev_configure(ethdev, rx_queues, tx_queues, &conf); code != 0)
         return failed(request, "configuring the device", code);
-    // AF_XDP asks for 2048, which bridges longer pauses of the worker.
-    uint16_t rx_descriptors = std::max(kDescriptors, info.default_rxportconf.ring_size);
-    uint16_t tx_descriptors = std::max(kDescriptors, info.default_txportconf.ring_size);
-    rte_eth_dev_adjust_nb_rx_tx_desc(ethdev, &rx_descriptors, &tx_descriptors);
-    const int socket = rte_eth_dev_socket_id(ethdev);
     const auto on = static_cast<unsigned>(socket < 0 ? 0 : socket);
-    Started started{*queues, {}, interrupts};
-    for (uint16_t queue = 0; queue < queues->rx; ++queue) {
+    Started started{*planned, {}, interrupts};
+    for (uint16_t queue = 0; queue < rx_queues; ++queue) {
         const std::vector<int> before = sockets_of(AF_XDP);
         if (int code =
                 rte_eth_rx_queue_setup(ethdev, queue, rx_descriptors, on, nullptr, request.pool);
@@ -170,7 +185,7 @@ Result<Started> start(uint16_t ethdev, const rte_eth_dev_info& info, const Ethde
         for (const int fd : new_sockets(before, sockets_of(AF_XDP)))
             started.xdp_sockets.push_back(fd);
     }
-    for (uint16_t queue = 0; queue < queues->tx; ++queue)
+    for (uint16_t queue = 0; queue < tx_queues; ++queue)
         if (int code = rte_eth_tx_queue_setup(ethdev, queue, tx_descriptors, on, nullptr);
             code != 0)
             return failed(request, "setting up a transmit queue", code);
@@ -193,11 +208,11 @@ Result<Started> start(uint16_t ethdev, const rte_eth_dev_info& info, const Ethde
 std::vector<EthdevWait> waits(uint16_t ethdev, const EthdevRequest& request, const Started& started,
                               const std::vector<int>& packet_sockets) {
     std::vector<EthdevWait> waits;
-    for (uint16_t queue = 0; queue < started.queues.rx; ++queue) {
+    for (uint16_t queue = 0; queue < started.plan.rx_queues; ++queue) {
         int socket = -1;
-        if (started.xdp_sockets.size() == started.queues.rx)
+        if (started.xdp_sockets.size() == started.plan.rx_queues)
             socket = started.xdp_sockets[queue];
-        else if (packet_sockets.size() == 1 && started.queues.rx == 1)
+        else if (packet_sockets.size() == 1 && started.plan.rx_queues == 1)
             socket = packet_sockets[0];
         waits.emplace_back(ethdev, queue, request.wake ? socket : -1, started.interrupts);
     }
@@ -231,10 +246,16 @@ bool is_pci_address(const std::string& device) {
     return rte_pci_addr_parse(device.c_str(), &address) == 0;
 }
 
-namespace {
+Result<EthdevPlan> plan_device(const AttachedDevice& device, const EthdevRequest& request) {
+    rte_eth_dev_info info{};
+    if (int code = rte_eth_dev_info_get(device.ethdev, &info); code != 0)
+        return failed(request, "asking for capabilities", code);
+    return plan(device.ethdev, info, request);
+}
 
-Result<std::unique_ptr<Port>> open_attached(uint16_t ethdev, const EthdevRequest& request,
-                                            const std::vector<int>& packet_sockets) {
+Result<std::unique_ptr<Port>> open_device(const AttachedDevice& device,
+                                          const EthdevRequest& request) {
+    const uint16_t ethdev = device.ethdev;
     rte_eth_dev_info info{};
     if (int code = rte_eth_dev_info_get(ethdev, &info); code != 0)
         return failed(request, "asking for capabilities", code);
@@ -247,19 +268,13 @@ Result<std::unique_ptr<Port>> open_attached(uint16_t ethdev, const EthdevRequest
     const auto mac = settle_mac(ethdev, request);
     if (!mac)
         return mac.error();
-    auto queue_waits = waits(ethdev, request, *started, packet_sockets);
-    return std::unique_ptr<Port>(
-        std::make_unique<EthdevPort>(ethdev, started->queues, *mac, info.driver_name,
-                                     std::move(started->xdp_sockets), std::move(queue_waits)));
+    auto queue_waits = waits(ethdev, request, *started, device.packet_sockets);
+    return std::unique_ptr<Port>(std::make_unique<EthdevPort>(
+        ethdev, Queues{started->plan.rx_queues, started->plan.tx_queues}, *mac, info.driver_name,
+        std::move(started->xdp_sockets), std::move(queue_waits)));
 }
 
-} // namespace
-
-Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev, const EthdevRequest& request) {
-    return open_attached(ethdev, request, {});
-}
-
-Result<std::unique_ptr<Port>> open_device(const std::string& device, const EthdevRequest& request) {
+Result<AttachedDevice> attach_device(const std::string& device, const EthdevRequest& request) {
     if (auto good = check_interface_mtu(device, request); !good)
         return good.error();
     const bool pci = is_pci_address(device);
@@ -280,7 +295,7 @@ Result<std::unique_ptr<Port>> open_device(const std::string& device, const Ethde
         return refused(rte_strerror(-code));
     if (rte_eth_dev_get_port_by_name(name.c_str(), &ethdev) != 0)
         return refused("its driver made no Ethernet port of it");
-    return open_attached(ethdev, request, new_sockets(before, sockets_of(AF_PACKET)));
+    return AttachedDevice{ethdev, new_sockets(before, sockets_of(AF_PACKET))};
 }
 
 } // namespace isthmus::dataplane

@@ -7,10 +7,15 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 struct rte_mempool;
 
 namespace isthmus::dataplane {
+
+// DPDK 22.11's AF_XDP driver keeps this many packet buffers of each receive queue for the kernel;
+// with fewer it receives nothing and only counts rx_nombuf.
+inline constexpr uint32_t kAfXdpBuffers = 4096;
 
 struct EthdevRequest {
     std::string name;           // of the port, for errors
@@ -22,12 +27,28 @@ struct EthdevRequest {
     rte_mempool* pool = nullptr;
 };
 
-// Attaches `device` (a PCI address or "vdev,args") and starts it. Errors name the port and the
-// device.
-[[nodiscard]] Result<std::unique_ptr<Port>> open_device(const std::string& device,
-                                                        const EthdevRequest& request);
-// The same for an ethdev that exists already.
-[[nodiscard]] Result<std::unique_ptr<Port>> open_ethdev(uint16_t ethdev,
+// A device that DPDK has taken over and that is not started yet.
+struct AttachedDevice {
+    uint16_t ethdev = 0;
+    std::vector<int> packet_sockets = {}; // the driver's, of family AF_PACKET
+};
+
+// How a device will be set up.
+struct EthdevPlan {
+    uint16_t rx_queues = 1, tx_queues = 1;
+    uint16_t rx_descriptors = 0, tx_descriptors = 0; // of each queue
+    uint32_t rx_buffers = 0;                         // that each receive queue keeps
+    int socket = -1;                                 // NUMA; -1: of none
+};
+
+// `device`: a PCI address or "vdev,args". Errors name the port and the device.
+[[nodiscard]] Result<AttachedDevice> attach_device(const std::string& device,
+                                                   const EthdevRequest& request);
+// The request's pool is not needed yet.
+[[nodiscard]] Result<EthdevPlan> plan_device(const AttachedDevice& device,
+                                             const EthdevRequest& request);
+// Sets it up and starts it.
+[[nodiscard]] Result<std::unique_ptr<Port>> open_device(const AttachedDevice& device,
                                                         const EthdevRequest& request);
 
 [[nodiscard]] bool is_pci_address(const std::string& device);

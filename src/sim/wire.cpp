@@ -15,8 +15,6 @@
 namespace isthmus::sim {
 namespace {
 
-constexpr unsigned kRingSize = 4096;
-
 struct RingFree {
     void operator()(rte_ring* ring) const { rte_ring_free(ring); }
 };
@@ -27,7 +25,7 @@ using Rings = std::vector<RingPtr>;
 std::optional<Rings> make_rings(const std::string& name, uint16_t queues, int socket) {
     Rings rings;
     for (uint16_t queue = 0; queue < queues; ++queue) {
-        rings.emplace_back(rte_ring_create(fmt::format("{}{}", name, queue).c_str(), kRingSize,
+        rings.emplace_back(rte_ring_create(fmt::format("{}{}", name, queue).c_str(), kWireRingSize,
                                            socket, RING_F_SP_ENQ | RING_F_SC_DEQ));
         if (!rings.back())
             return std::nullopt;

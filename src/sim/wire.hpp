@@ -9,6 +9,8 @@
 
 namespace isthmus::sim {
 
+inline constexpr uint32_t kWireRingSize = 4096; // of each queue and direction
+
 // The DPDK port ids of the two ends. What goes into a transmit queue comes out of the receive queue
 // of the same number; one worker per queue and end. `name` is for errors only. Control thread,
 // after EAL start. The ports live until EAL ends.

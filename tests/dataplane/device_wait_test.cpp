@@ -28,6 +28,14 @@ bool readable(int fd, int timeout_ms) {
     return poll(&wait, 1, timeout_ms) == 1 && (wait.revents & POLLIN) != 0;
 }
 
+Result<std::unique_ptr<dataplane::Port>> open(const std::string& device,
+                                              const dataplane::EthdevRequest& request) {
+    const auto attached = dataplane::attach_device(device, request);
+    if (!attached)
+        return attached.error();
+    return dataplane::open_device(*attached, request);
+}
+
 // Sends frames out of a kernel interface.
 class Sender {
   public:
@@ -74,8 +82,7 @@ class DeviceWait : public testing::TestWithParam<Device> {
         request.name = device.name;
         request.wake = true;
         request.pool = test_pool();
-        auto port =
-            dataplane::open_device(fmt::format(fmt::runtime(device.arguments), own_), request);
+        auto port = open(fmt::format(fmt::runtime(device.arguments), own_), request);
         if (!port)
             GTEST_SKIP() << port.error().message;
         port_ = std::move(*port);
@@ -143,7 +150,7 @@ TEST(DeviceWithoutWait, SaysSo) {
     request.name = "null";
     request.wake = true;
     request.pool = test_pool();
-    const auto port = must(dataplane::open_device("net_null7,no-rx=1", request));
+    const auto port = must(open("net_null7,no-rx=1", request));
     EXPECT_LT(port->wait_fd(0), 0);
     EXPECT_FALSE(port->arm(0));
     port->disarm(0);

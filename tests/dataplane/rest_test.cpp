@@ -95,7 +95,7 @@ class RestTest : public testing::Test {
         port_ = port.get();
         setup.ports.push_back(std::move(port));
         setup.aead = must(macsec::make_aead("openssl"));
-        setup.pool = test_pool();
+        setup.pools = {test_pool()};
         dataplane_ = must(dataplane::Dataplane::create(std::move(setup)));
         dataplane_->start();
         control_ =

@@ -147,8 +147,8 @@ std::vector<std::unique_ptr<dataplane::Port>> Testbed::make_ports(const control:
         request.mac = macs[p];
         request.l2_payload = 1600;
         request.pool = pool;
-        ports.push_back(must(dataplane::open_ethdev(near, request)));
-        far_ports_.push_back(must(dataplane::open_ethdev(far, request)));
+        ports.push_back(must(dataplane::open_device({near}, request)));
+        far_ports_.push_back(must(dataplane::open_device({far}, request)));
         far_ends_.push_back(far);
     }
     return ports;
@@ -165,7 +165,7 @@ Testbed::Testbed(TestbedOptions options)
     setup.config = &config;
     setup.ports = make_ports(config);
     setup.aead = must(macsec::make_aead("openssl"));
-    setup.pool = pool;
+    setup.pools.assign(config.ports.size(), pool);
     setup.own_threads = false;
     dataplane_ = must(dataplane::Dataplane::create(std::move(setup)));
     dataplane_->start();

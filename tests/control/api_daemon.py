@@ -73,8 +73,10 @@ class Reply:
 class Daemon:
     """A context manager; leaves neither a process nor a file behind."""
 
-    def __init__(self, program, state="none"):
-        """`state`: "none", or the name of a file in a folder of its own."""
+    def __init__(self, program, state="none", edit=lambda text: text):
+        """`state`: "none", or the name of a file in a folder of its own; `edit` changes the
+        configuration."""
+        self.edit = edit
         self.program = program
         self.state = state
         self.process = None
@@ -89,7 +91,7 @@ class Daemon:
         if self.state != "none":
             self.state_path = os.path.join(self.folder.name, "state", self.state)
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(configuration(self.socket_path, self.state_path))
+            file.write(self.edit(configuration(self.socket_path, self.state_path)))
         try:
             self.start()
         except BaseException:

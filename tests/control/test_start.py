@@ -70,6 +70,12 @@ class Start(unittest.TestCase):
         text = text.replace("packet_buffers = 16384", "packet_buffers = 4096")
         self.refused(text, "packet_buffers", "4096", "8192")
 
+    def test_a_second_queue_of_a_generator(self):
+        one = 'device = "generator"'
+        text = self.good().replace(one, one + "\nrx_workers = [0, 0]", 1)
+        line = text.split("\n").index(one) - 2
+        self.refused(text, f"{self.path}:{line}:", "rx_workers", "2 queues", "1 for a generator")
+
     def test_a_core_that_is_not_there(self):
         text = re.sub(r"worker_cores = \[\d+\]", "worker_cores = [1000]", self.good())
         self.refused(text, "worker_cores", "1000")
@@ -77,6 +83,12 @@ class Start(unittest.TestCase):
     def test_too_little_memory(self):
         text = self.good().replace("packet_buffers = 16384", "packet_buffers = 1048576")
         self.refused(text, "packet_buffers", "1048576", "memory_mb")
+
+    def test_buffers_by_what_there_is_need_memory(self):
+        # Every one of the four links may be full.
+        text = self.good().replace("packet_buffers = 16384\n", "")
+        text = text.replace("memory_mb = 256", "memory_mb = 64")
+        self.refused(text, "memory_mb: 64 is too little, expected at least", "packet_buffers")
 
     def test_missing_file(self):
         code, output = self.run_with(self.good(), "--nonsense")

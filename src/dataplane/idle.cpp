@@ -4,11 +4,7 @@
 
 namespace isthmus::dataplane {
 
-bool Idle::tired(bool found, uint64_t now) noexcept {
-    if (found) {
-        worked();
-        return false;
-    }
+bool Idle::tired(uint64_t now) noexcept {
     if (since_ == 0)
         since_ = now;
     return now - since_ >= ticks(kSpinNs);

@@ -31,8 +31,8 @@ class Idle {
 
     // After a round with work.
     void worked() noexcept { since_ = futile_ = 0; }
-    // After each round. True: it is time to rest.
-    [[nodiscard]] bool tired(bool found, uint64_t now) noexcept;
+    // After a round without. True: it is time to rest.
+    [[nodiscard]] bool tired(uint64_t now) noexcept;
     // How long to rest. `wakeable`: whatever brings work wakes the worker.
     [[nodiscard]] uint64_t rest_ns(bool wakeable, uint64_t now) const noexcept;
     // After a rest: whether a port's descriptor ended it.

@@ -25,23 +25,26 @@ void Worker::run_adaptive(const std::atomic<bool>& stop) noexcept {
     prctl(PR_SET_TIMERSLACK, 1UL);
     Idle idle(setup_.tsc_hz);
     while (!stop.load(std::memory_order_relaxed)) {
-        const bool found = poll_once() != 0;
-        if (found)
+        if (poll_once() != 0) {
+            idle.worked();
             nap_cpu_ns_ = 0;
-        if (idle.tired(found, rte_rdtsc()))
+        } else if (idle.tired(rte_rdtsc())) {
             rest(idle, stop);
-        else if (!found)
+        } else {
             rte_pause();
+        }
     }
 }
 
 void Worker::rest(Idle& idle, const std::atomic<bool>& stop) noexcept {
     const Armed armed = arm();
     // What came before everything was armed wakes nobody.
-    if (poll_once() != 0)
+    if (poll_once() != 0) {
         idle.worked();
-    else if (!stop.load(std::memory_order_seq_cst))
+        nap_cpu_ns_ = 0;
+    } else if (!stop.load(std::memory_order_seq_cst)) {
         sleep(idle, armed);
+    }
     disarm();
 }
 
@@ -74,12 +77,10 @@ void Worker::disarm() noexcept {
 }
 
 void Worker::sleep(Idle& idle, const Armed& armed) noexcept {
-    if (!armed.everything) {
-        const uint64_t cpu_ns = thread_cpu_ns();
-        if (nap_cpu_ns_ != 0)
-            idle.account(cpu_ns - nap_cpu_ns_);
-        nap_cpu_ns_ = cpu_ns;
-    }
+    const uint64_t cpu_ns = armed.everything ? 0 : thread_cpu_ns();
+    if (nap_cpu_ns_ != 0 && cpu_ns != 0)
+        idle.account(cpu_ns - nap_cpu_ns_);
+    nap_cpu_ns_ = cpu_ns;
     const uint64_t ns = idle.rest_ns(armed.everything, rte_rdtsc());
     const timespec limit{static_cast<time_t>(ns / 1'000'000'000),
                          static_cast<long>(ns % 1'000'000'000)};

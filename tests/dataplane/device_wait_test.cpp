@@ -1,7 +1,6 @@
 // Devices of DPDK that tell when packets come, and some that do not: real TAP, AF_PACKET and AF_XDP
 // interfaces. Needs root; without it these tests are skipped.
 #include "tests/dataplane/testbed.hpp"
-
 #include "tests/must.hpp"
 
 #include <fmt/format.h>

@@ -20,13 +20,13 @@ constexpr uint64_t ticks(uint64_t ns) {
 
 class IdleTest : public testing::Test {
   protected:
-    bool tired(bool found) { return idle_.tired(found, now_); }
+    bool tired() { return idle_.tired(now_); }
     void pass(uint64_t ns) { now_ += ticks(ns); }
     // Polls in vain until it is time to rest; returns after how many ns.
     uint64_t poll_until_tired() {
         constexpr uint64_t kRoundNs = 500;
         uint64_t spent = 0;
-        while (!tired(false)) {
+        while (!tired()) {
             pass(kRoundNs);
             spent += kRoundNs;
         }
@@ -39,9 +39,9 @@ class IdleTest : public testing::Test {
 
 TEST_F(IdleTest, PollsForAWhileAfterTheLastPacket) {
     for (int n = 0; n < 3; ++n) {
-        EXPECT_FALSE(tired(true));
+        idle_.worked();
         EXPECT_EQ(poll_until_tired(), Idle::kSpinNs);
-        EXPECT_TRUE(tired(false)) << "it stays tired";
+        EXPECT_TRUE(tired()) << "it stays tired";
     }
 }
 
@@ -58,7 +58,7 @@ TEST_F(IdleTest, NapsShortBehindTrafficAndByCostLater) {
     EXPECT_EQ(idle_.rest_ns(false, now_), Idle::kShortNapNs);
     pass(1000);
     EXPECT_EQ(idle_.rest_ns(false, now_), Idle::kNapPerCost * 20'000);
-    EXPECT_FALSE(tired(true));
+    idle_.worked();
     (void)poll_until_tired();
     EXPECT_EQ(idle_.rest_ns(false, now_), Idle::kShortNapNs) << "traffic came back";
 }
@@ -81,12 +81,12 @@ TEST_F(IdleTest, LooksTakeASmallShareOfTheCore) {
     for (const uint64_t cost : {500u, 2'000u, 10'000u, 20'000u, 40'000u}) {
         Idle idle(kHz);
         uint64_t now = 1;
-        EXPECT_FALSE(idle.tired(false, now));
+        EXPECT_FALSE(idle.tired(now));
         now += ticks(Idle::kLingerNs);
         uint64_t busy = 0, total = 0;
         for (int n = 0; n < 1000; ++n) {
             idle.account(cost);
-            ASSERT_TRUE(idle.tired(false, now));
+            ASSERT_TRUE(idle.tired(now));
             busy += cost;
             total += cost + idle.rest_ns(false, now);
         }
@@ -99,7 +99,7 @@ TEST_F(IdleTest, ADescriptorInErrorIsNotWaitedFor) {
     uint64_t slept = 0;
     constexpr int kRests = 10'000;
     for (int n = 0; n < kRests; ++n) {
-        ASSERT_TRUE(tired(false));
+        ASSERT_TRUE(tired());
         const bool waits = idle_.trusts_descriptors();
         if (!waits) {
             EXPECT_LE(idle_.rest_ns(true, now_), Idle::kLongNapNs);
@@ -108,7 +108,7 @@ TEST_F(IdleTest, ADescriptorInErrorIsNotWaitedFor) {
         idle_.rested(waits); // always readable, never a packet
     }
     EXPECT_GT(slept, kRests * Idle::kShortNapNs * 9 / 10);
-    EXPECT_FALSE(tired(true));
+    idle_.worked();
     EXPECT_TRUE(idle_.trusts_descriptors()) << "packets come";
 }
 

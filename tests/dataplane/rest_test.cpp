@@ -1,7 +1,7 @@
 // A worker with a thread of its own in adaptive mode: it sleeps when there is nothing to do, and
 // everything that brings work wakes it. Nothing here asks how fast.
+#include "dataplane/exchange.hpp"
 #include "tests/dataplane/testbed.hpp"
-
 #include "tests/must.hpp"
 
 #include <gtest/gtest.h>
@@ -158,6 +158,23 @@ TEST_F(RestTest, ASleepingWorkerHoldsUpNoChange) {
     }
     must(control_->set_port_enabled(kVpc, true));
     EXPECT_TRUE(comes_true([&] { return received() == 1; })) << "the port is up";
+}
+
+TEST(ExchangeTest, RingsWhoIsGivenSomething) {
+    dataplane::Doorbell first, second;
+    const std::vector<dataplane::HandOff> pairs{{dataplane::HandOffPurpose::forward, 0, 1}};
+    const auto exchange = must(dataplane::Exchange::create(pairs, 2, {&first, &second}));
+    ASSERT_TRUE(first.arm() && second.arm());
+    rte_mbuf* packet = rte_pktmbuf_alloc(test_pool());
+    ASSERT_EQ(exchange->give(dataplane::HandOffPurpose::forward, 0, 1, &packet, 1), 1);
+    pollfd waits[] = {{first.fd(), POLLIN, 0}, {second.fd(), POLLIN, 0}};
+    EXPECT_EQ(poll(waits, 2, 0), 1);
+    EXPECT_EQ(waits[1].revents, POLLIN);
+    ASSERT_EQ(exchange->sources(dataplane::HandOffPurpose::forward, 1).size(), 1u);
+    EXPECT_EQ(exchange->take(dataplane::HandOffPurpose::forward, 0, 1, &packet, 1), 1);
+    EXPECT_EQ(exchange->give(dataplane::HandOffPurpose::send, 0, 1, &packet, 1), 0)
+        << "the plan does not have this pair";
+    rte_pktmbuf_free(packet);
 }
 
 } // namespace

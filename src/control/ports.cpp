@@ -15,6 +15,14 @@ namespace {
 
 constexpr std::string_view kWire = "wire:";
 
+dataplane::PacketMemory packet_memory(const Config& config) {
+    const bool shared =
+        std::any_of(config.ports.begin(), config.ports.end(), [](const PortConfig& port) {
+            return port.device.starts_with("net_virtio_user");
+        });
+    return shared ? dataplane::PacketMemory::shared : dataplane::PacketMemory::own;
+}
+
 // Before any device is touched.
 Result<void> check_buffers(const Config& config, const std::string& file_name) {
     const auto ports =
@@ -180,7 +188,8 @@ Result<dataplane::PacketPools> make_pools(const Config& config, const std::strin
     for (uint16_t worker = 0; worker < workers; ++worker)
         sockets.push_back(dataplane::worker_socket(worker));
     const auto handoffs = dataplane::plan_handoffs(queue_plans(config, ports), workers);
-    const dataplane::PoolUnits units = dataplane::pool_units();
+    const dataplane::PacketMemory memory = packet_memory(config);
+    const dataplane::PoolUnits units = dataplane::pool_units(memory);
     const auto in_file = [&](Error error) {
         error.message = fmt::format("{}: {}", file_name, error.message);
         return error;
@@ -191,7 +200,7 @@ Result<dataplane::PacketPools> make_pools(const Config& config, const std::strin
         return in_file(plans.error());
     const uint64_t rings = sizeof(void*) * (handoffs.size() * units.handoff_ring +
                                             std::size_t{workers} * units.control_rings);
-    auto pools = dataplane::PacketPools::create(*plans, config.memory_mb, rings);
+    auto pools = dataplane::PacketPools::create(*plans, config.memory_mb, rings, memory);
     if (!pools)
         return in_file(pools.error());
     return pools;

@@ -1,5 +1,6 @@
 #include "dataplane/eal.hpp"
 
+#include "dataplane/packet_heap.hpp"
 #include "dataplane/packet_meta.hpp"
 
 #include <rte_eal.h>
@@ -16,6 +17,9 @@
 
 namespace isthmus::dataplane {
 namespace {
+
+// A pool's head with the caches of all lcores that DPDK knows, and its list of free buffers.
+constexpr uint64_t kPoolOverheadBytes = 8 << 20;
 
 uint64_t free_hugepage_bytes() {
     uint64_t bytes = 0;
@@ -105,8 +109,27 @@ Result<std::string> start_eal(const EalRequest& request) {
                        request.memory_mb);
 }
 
-Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket) {
+uint64_t packet_buffer_bytes(PacketMemory memory) {
+    rte_mempool_objsz size{};
+    const uint64_t bytes = rte_mempool_calc_obj_size(
+        sizeof(rte_mbuf) + kMetaSize + RTE_MBUF_DEFAULT_BUF_SIZE, 0, &size);
+    if (rte_eal_has_hugepages() || memory == PacketMemory::own)
+        return bytes;
+    // Buffers do not cross pages.
+    const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+    return bytes > page ? bytes : page / (page / bytes);
+}
+
+Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket, PacketMemory memory) {
     static int made = 0; // DPDK's names are unique
+    if (!rte_eal_has_hugepages() && memory == PacketMemory::own) {
+        // A fiftieth of the buffers' own size for what does not fit the end of a page.
+        const uint64_t bytes = packet_buffer_bytes(memory) * buffers;
+        const auto heap = make_packet_heap(bytes + bytes / 50 + kPoolOverheadBytes);
+        if (!heap)
+            return heap.error();
+        socket = *heap;
+    }
     rte_mempool* pool =
         rte_pktmbuf_pool_create(fmt::format("packets-{}", made++).c_str(), buffers, kPoolCache,
                                 kMetaSize, RTE_MBUF_DEFAULT_BUF_SIZE, socket);

@@ -27,7 +27,14 @@ struct EalRequest {
 // Room on every lcore's free list of a pool; DPDK's usual choice for bursts of 32 to 64.
 inline constexpr uint32_t kPoolCache = 256;
 
+// Whether another process looks into the buffers, as the back end of virtio_user does: then they
+// must be in EAL's memory. Without hugepages that is slower, see packet_heap.hpp.
+enum class PacketMemory : uint8_t { own, shared };
+
+// Octets that a buffer takes.
+[[nodiscard]] uint64_t packet_buffer_bytes(PacketMemory memory);
 // Packet buffers with room for PacketMeta, SecTAG and ICV; `socket` -1: wherever there is memory.
-[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket = -1);
+[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket = -1,
+                                                    PacketMemory memory = PacketMemory::own);
 
 } // namespace isthmus::dataplane

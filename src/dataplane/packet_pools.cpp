@@ -14,32 +14,21 @@
 
 #include <fmt/format.h>
 
-#include <unistd.h>
-
 namespace isthmus::dataplane {
 namespace {
 
 // Queues and rings of devices, caches, quiescence.
 constexpr uint64_t kDriversBytes = 4 << 20;
 
-uint64_t buffer_bytes() {
-    rte_mempool_objsz size{};
-    const uint64_t bytes = rte_mempool_calc_obj_size(
-        sizeof(rte_mbuf) + kMetaSize + RTE_MBUF_DEFAULT_BUF_SIZE, 0, &size);
-    // Buffers do not cross pages, and without hugepages only one fits a page.
-    const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-    return rte_eal_has_hugepages() || bytes > page ? bytes : page / (page / bytes);
-}
-
 } // namespace
 
-PoolUnits pool_units() {
+PoolUnits pool_units(PacketMemory memory) {
     PoolUnits units;
     units.handoff_ring = Exchange::kRingSize;
     units.control_rings = 2 * Dataplane::kControlRingSize;
     units.burst = 2 * kBurstMax;      // a burst, and what it makes others send
     units.cache = kPoolCache * 3 / 2; // DPDK gives the surplus back when it is half as large again
-    units.buffer_bytes = buffer_bytes();
+    units.buffer_bytes = packet_buffer_bytes(memory);
     return units;
 }
 
@@ -52,7 +41,7 @@ int worker_socket(uint16_t worker) {
 }
 
 Result<PacketPools> PacketPools::create(std::span<const PoolPlan> plans, uint32_t memory_mb,
-                                        uint64_t rings_bytes) {
+                                        uint64_t rings_bytes, PacketMemory memory) {
     rte_malloc_socket_stats heap{};
     uint64_t beside = rings_bytes + kDriversBytes;
     for (const PoolPlan& plan : plans)
@@ -64,9 +53,9 @@ Result<PacketPools> PacketPools::create(std::span<const PoolPlan> plans, uint32_
     PacketPools made;
     for (const PoolPlan& plan : plans) {
         std::string line = describe(plan);
-        auto pool = make_packet_pool(plan.buffers, plan.socket);
+        auto pool = make_packet_pool(plan.buffers, plan.socket, memory);
         if (!pool) { // the socket has no memory of its own
-            pool = make_packet_pool(plan.buffers);
+            pool = make_packet_pool(plan.buffers, -1, memory);
             line += "; in the memory of another socket";
         }
         if (!pool)

@@ -1,0 +1,55 @@
+#include "dataplane/packet_heap.hpp"
+
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+#include <fmt/format.h>
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace isthmus::dataplane {
+namespace {
+
+constexpr std::size_t kPage = std::size_t{2} << 20;
+
+// Whole pages, aligned to one; null without memory.
+std::byte* map_pages(std::size_t length) {
+    void* range =
+        mmap(nullptr, length + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (range == MAP_FAILED)
+        return nullptr;
+    const auto start = reinterpret_cast<uintptr_t>(range);
+    auto* first = reinterpret_cast<std::byte*>((start + kPage - 1) / kPage * kPage);
+    (void)madvise(first, length, MADV_HUGEPAGE); // a wish
+    return first;
+}
+
+} // namespace
+
+Result<int> make_packet_heap(uint64_t bytes) {
+    static int made = 0; // DPDK's names are unique
+    const std::size_t length = (bytes + kPage - 1) / kPage * kPage;
+    std::byte* const memory = map_pages(length);
+    if (memory == nullptr)
+        return Error{ErrorCode::internal,
+                     fmt::format("no memory for {} octets of packet buffers: {}", bytes,
+                                 std::strerror(errno))};
+    std::vector<rte_iova_t> pages;
+    for (std::size_t at = 0; at < length; at += kPage)
+        pages.push_back(reinterpret_cast<uintptr_t>(memory + at)); // EAL runs with --iova-mode=va
+    const std::string name = fmt::format("packets-{}", made++);
+    if (rte_malloc_heap_create(name.c_str()) != 0 ||
+        rte_malloc_heap_memory_add(name.c_str(), memory, length, pages.data(),
+                                   static_cast<unsigned>(pages.size()), kPage) != 0)
+        return Error{ErrorCode::internal,
+                     fmt::format("packet buffers: DPDK does not take {} octets of memory: {}",
+                                 bytes, rte_strerror(rte_errno))};
+    return rte_malloc_heap_get_socket(name.c_str());
+}
+
+} // namespace isthmus::dataplane

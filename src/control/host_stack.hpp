@@ -41,7 +41,7 @@ struct Punt {
     std::span<const uint8_t> frame;
 };
 
-// One link of the edge. Rebuilt from the Model after every change of it.
+// One link of the edge, made from the Model.
 struct Link {
     LinkId id;
     PortId port;
@@ -64,6 +64,12 @@ struct Neighbour {
     NeighbourState state = NeighbourState::incomplete;
     MacAddr mac;               // unless incomplete
     uint64_t confirmed_ns = 0; // when the MAC was last heard
+};
+
+struct NeighbourKey {
+    LinkId link;
+    IpAddr address;
+    auto operator<=>(const NeighbourKey&) const = default;
 };
 
 // Sends a complete frame (DA.., VLAN tag included, MACsec not) out of a port. False: no room, try
@@ -95,6 +101,10 @@ class HostStack {
 
     // Replaces the set of links. Neighbours of links that stay (same id, port, vlan) are kept.
     void set_links(std::vector<Link> links, uint64_t now_ns);
+    // The same for the links of one attachment, and for one link; the others stay as they are.
+    void set_links(AttachmentId attachment, std::vector<Link> links, uint64_t now_ns);
+    void set_link(Link link, uint64_t now_ns);
+    void remove_link(LinkId link, uint64_t now_ns);
 
     // Any octets may be in punt.frame: everything is checked before it is read.
     void receive(const Punt& punt, uint64_t now_ns);
@@ -105,8 +115,10 @@ class HostStack {
     // The MAC to use now (reachable, probing or permanent), if any.
     [[nodiscard]] std::optional<MacAddr> resolve(LinkId link, const IpAddr& address) const;
     [[nodiscard]] std::vector<Neighbour> neighbours() const;
-    // True once after a mapping that workers use has appeared, changed or gone.
-    [[nodiscard]] bool take_changed();
+    // Whose mapping that workers use has appeared, changed or gone since the last call; resolve()
+    // says what it is now.
+    [[nodiscard]] std::vector<NeighbourKey> take_changes();
+    [[nodiscard]] bool take_changed() { return !take_changes().empty(); }
 
     // Forgets what was learnt about an address (static entries are the Model's); false if unknown.
     bool forget(LinkId link, const IpAddr& address);

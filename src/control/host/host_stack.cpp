@@ -2,6 +2,8 @@
 
 #include "control/host/host_state.hpp"
 
+#include <set>
+
 namespace isthmus::control {
 
 using namespace host;
@@ -26,30 +28,47 @@ bool HostStack::State::send(const Link& link, Octets frame, uint64_t& sent) {
     return taken;
 }
 
-void HostStack::State::set_links(std::vector<Link> next) {
-    const Links before = std::exchange(links, {});
-    links.replace(std::move(next));
-    for (const auto& [id, old] : before.all()) {
-        const Link* now = links.find(id);
-        if (now == nullptr || now->port != old.port || now->vlan != old.vlan) {
-            neighbours.remove_link(id);
-            limiter.remove_link(id);
-        }
-    }
-    // Removed links are gone already, so what waits for them is dropped without a notice.
+void HostStack::State::remove_link(LinkId id) {
+    // Gone before its neighbours are, so that what waits for them is dropped without a notice.
+    links.erase(id);
+    neighbours.remove_link(id);
+    limiter.remove_link(id);
     settle();
-    for (const auto& [id, link] : links.all()) {
-        // Addresses that the link's neighbours have not seen yet, or not with this MAC, are
-        // announced, so that peers need not wait for their entries to age.
-        const Link* old = before.find(id);
-        const bool moved = old == nullptr || old->port != link.port || old->vlan != link.vlan ||
-                           old->mac != link.mac;
-        if (moved || old->local.ipv4 != link.local.ipv4)
-            announce_arp(link);
-        if (moved || old->local.ipv6 != link.local.ipv6)
-            announce_nd(link);
-        neighbours.configure(link, now_ns);
-    }
+}
+
+void HostStack::State::set_link(Link next) {
+    const LinkId id = next.id;
+    std::optional<Link> old;
+    if (const Link* known = links.find(id))
+        old = *known;
+    if (old && (old->port != next.port || old->vlan != next.vlan))
+        remove_link(id);
+    links.set(std::move(next));
+    const Link& link = *links.find(id);
+    // Addresses that the link's neighbours have not seen yet, or not with this MAC, are announced,
+    // so that peers need not wait for their entries to age.
+    const bool moved =
+        !old || old->port != link.port || old->vlan != link.vlan || old->mac != link.mac;
+    if (moved || old->local.ipv4 != link.local.ipv4)
+        announce_arp(link);
+    if (moved || old->local.ipv6 != link.local.ipv6)
+        announce_nd(link);
+    neighbours.configure(link, now_ns);
+}
+
+void HostStack::State::set_links(std::optional<AttachmentId> attachment, std::vector<Link> next) {
+    const auto& all = links.all();
+    const ChannelId first_channel{std::size_t{0}};
+    std::set<LinkId> gone;
+    for (auto it = attachment ? all.lower_bound({*attachment, first_channel}) : all.begin();
+         it != all.end() && (!attachment || it->first.attachment == *attachment); ++it)
+        gone.insert(it->first);
+    for (const Link& link : next)
+        gone.erase(link.id);
+    for (const LinkId id : gone)
+        remove_link(id);
+    for (Link& link : next)
+        set_link(std::move(link));
 }
 
 void HostStack::State::receive(const Punt& punt) {
@@ -148,7 +167,13 @@ HostStack::~HostStack() = default;
 
 void HostStack::set_links(std::vector<Link> links, uint64_t now_ns) {
     state_->now_ns = now_ns;
-    state_->set_links(std::move(links));
+    state_->set_links(std::nullopt, std::move(links));
+    state_->settle();
+}
+
+void HostStack::set_links(AttachmentId attachment, std::vector<Link> links, uint64_t now_ns) {
+    state_->now_ns = now_ns;
+    state_->set_links(attachment, std::move(links));
     state_->settle();
 }
 
@@ -164,6 +189,17 @@ void HostStack::tick(uint64_t now_ns) {
     state_->settle();
 }
 
+void HostStack::set_link(Link link, uint64_t now_ns) {
+    state_->now_ns = now_ns;
+    state_->set_link(std::move(link));
+    state_->settle();
+}
+
+void HostStack::remove_link(LinkId link, uint64_t now_ns) {
+    state_->now_ns = now_ns;
+    state_->remove_link(link);
+}
+
 std::optional<MacAddr> HostStack::resolve(LinkId link, const IpAddr& address) const {
     const auto* entry = state_->neighbours.find({link, address});
     if (entry == nullptr || !entry->usable())
@@ -175,8 +211,8 @@ std::vector<Neighbour> HostStack::neighbours() const {
     return state_->neighbours.list();
 }
 
-bool HostStack::take_changed() {
-    return state_->neighbours.take_changed();
+std::vector<NeighbourKey> HostStack::take_changes() {
+    return state_->neighbours.take_changes();
 }
 
 bool HostStack::forget(LinkId link, const IpAddr& address) {

@@ -32,13 +32,16 @@ struct HostStack::State {
     uint16_t next_identification = 0; // of IPv4 packets the edge makes
 
     // host_stack.cpp
-    void set_links(std::vector<Link> next);
+    // Without an attachment, `next` are the links of all.
+    void set_links(std::optional<AttachmentId> attachment, std::vector<Link> next);
+    void set_link(Link next);
+    void remove_link(LinkId id);
     void receive(const Punt& punt);
     void receive_unresolved(const Punt& punt);
     void count_dropped(LinkId link, std::size_t packets);
     // Counts the frame under `sent` if the port takes it.
     bool send(const Link& link, host::Octets frame, uint64_t& sent);
-    void forward(const host::NeighbourKey& next_hop, MacAddr mac, host::Octets frame);
+    void forward(const NeighbourKey& next_hop, MacAddr mac, host::Octets frame);
     // Does what the neighbour table asks for until nothing is left to do.
     void settle();
 

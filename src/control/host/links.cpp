@@ -67,12 +67,9 @@ bool is_unicast(const IpAddr& address) {
     return !v6.is_unspecified() && !v6.is_loopback() && !v6.is_multicast();
 }
 
-void Links::replace(std::vector<Link> links) {
-    links_.clear();
-    for (Link& link : links) {
-        const LinkId id = link.id;
-        links_.insert_or_assign(id, std::move(link));
-    }
+void Links::set(Link link) {
+    const LinkId id = link.id;
+    links_.insert_or_assign(id, std::move(link));
 }
 
 const Link* Links::find(LinkId id) const {

@@ -26,7 +26,8 @@ namespace isthmus::control::host {
 
 class Links {
   public:
-    void replace(std::vector<Link> links);
+    void set(Link link);
+    void erase(LinkId id) { links_.erase(id); }
     [[nodiscard]] const Link* find(LinkId id) const;
     [[nodiscard]] const std::map<LinkId, Link>& all() const { return links_; }
 

@@ -62,7 +62,8 @@ void NeighbourTable::schedule(const Place& place, uint64_t due_ns) {
 }
 
 void NeighbourTable::erase(const Place& place) {
-    changed_ |= place.entry().usable();
+    if (place.entry().usable())
+        changes_.push_back(place.key());
     actions_.given_up.push_back(place.key());
     schedule(place, kNever);
     count(place, false);
@@ -131,7 +132,8 @@ void NeighbourTable::drop_mapping(const Place& place, uint64_t now_ns) {
         erase(place);
         return;
     }
-    changed_ |= place.entry().usable();
+    if (place.entry().usable())
+        changes_.push_back(place.key());
     start(place, now_ns);
 }
 
@@ -191,7 +193,8 @@ void NeighbourTable::learn(const NeighbourKey& key, MacAddr mac, Evidence eviden
         return;
     const bool was_usable = found->entry().usable();
     const bool confirmed = evidence == Evidence::confirmed;
-    changed_ |= !was_usable || found->entry().mac != mac;
+    if (!was_usable || found->entry().mac != mac)
+        changes_.push_back(key);
     change(*found, [&](Entry& entry) {
         entry.state = confirmed ? NeighbourState::reachable : NeighbourState::probing;
         entry.mac = mac;
@@ -230,7 +233,7 @@ void NeighbourTable::set_permanent(const Place& place, MacAddr mac) {
         entry.mac = mac;
     });
     schedule(place, kNever);
-    changed_ = true;
+    changes_.push_back(place.key());
     if (!was_usable)
         actions_.resolved.push_back(place.key());
 }

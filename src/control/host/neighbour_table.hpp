@@ -33,12 +33,6 @@ inline constexpr std::size_t kMaxPendingPerLink = 1024;
 // Requests sent at a time, so that many timers at once do not overrun the transmit ring.
 inline constexpr std::size_t kMaxAsksPerAdvance = 256;
 
-struct NeighbourKey {
-    LinkId link;
-    IpAddr address;
-    auto operator<=>(const NeighbourKey&) const = default;
-};
-
 struct Ask {
     NeighbourKey key;
     std::optional<MacAddr> to; // nothing: ask everyone on the link
@@ -94,7 +88,7 @@ class NeighbourTable {
     [[nodiscard]] std::vector<Neighbour> list() const;
 
     [[nodiscard]] NeighbourActions take_actions() { return std::exchange(actions_, {}); }
-    [[nodiscard]] bool take_changed() { return std::exchange(changed_, false); }
+    [[nodiscard]] std::vector<NeighbourKey> take_changes() { return std::exchange(changes_, {}); }
 
   private:
     static constexpr uint64_t kNever = ~uint64_t{0};
@@ -138,7 +132,7 @@ class NeighbourTable {
     std::size_t learnt_ = 0; // in all tables, pending ones included
     LinkId next_link_{AttachmentId{std::size_t{0}}, ChannelId{std::size_t{0}}};
     NeighbourActions actions_;
-    bool changed_ = false;
+    std::vector<NeighbourKey> changes_; // of mappings that workers use
 };
 
 } // namespace isthmus::control::host

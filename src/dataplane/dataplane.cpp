@@ -11,6 +11,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
+#include <rte_pause.h>
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 
@@ -22,6 +23,8 @@
 
 namespace isthmus::dataplane {
 namespace {
+
+constexpr uint64_t kSpinNs = 20'000;
 
 struct RingDeleter {
     void operator()(rte_ring* ring) const {
@@ -70,6 +73,12 @@ struct Dataplane::State {
     struct Retired {
         uint64_t token;
         std::unique_ptr<const ForwardingState> state;
+        Parts parts;
+    };
+    // FIB nodes retired up to `epoch` are in use until `token` has been seen.
+    struct FibGrace {
+        uint64_t token;
+        uint64_t epoch;
     };
 
     std::vector<std::unique_ptr<Port>> ports;
@@ -88,6 +97,8 @@ struct Dataplane::State {
     std::vector<WorkerSlot> workers;
     std::unique_ptr<const ForwardingState> current;
     std::deque<Retired> retired;
+    Parts kept;
+    std::optional<FibGrace> fib_grace;
 };
 
 namespace {
@@ -220,14 +231,22 @@ uint32_t Dataplane::poll_worker(WorkerId worker) {
     return state_->workers[worker.value].worker->poll_once();
 }
 
-uint64_t Dataplane::publish(std::unique_ptr<const ForwardingState> next) {
+uint64_t Dataplane::publish(std::unique_ptr<const ForwardingState> next, Parts replaced) {
     state_->published.store(next.get(), std::memory_order_release);
     state_->ring_all(); // for a port that is up now, which none of them watches
-    const uint64_t token = rte_rcu_qsbr_start(state_->quiescence.get());
+    const uint64_t token = grace_period();
     if (state_->current)
-        state_->retired.push_back({token, std::move(state_->current)});
+        state_->retired.push_back({token, std::move(state_->current), std::move(replaced)});
     state_->current = std::move(next);
     return token;
+}
+
+void Dataplane::keep(Parts parts) {
+    state_->kept.insert(state_->kept.end(), parts.begin(), parts.end());
+}
+
+uint64_t Dataplane::grace_period() {
+    return rte_rcu_qsbr_start(state_->quiescence.get());
 }
 
 bool Dataplane::seen(uint64_t token) {
@@ -235,14 +254,21 @@ bool Dataplane::seen(uint64_t token) {
 }
 
 bool Dataplane::wait_seen(uint64_t token, uint64_t timeout_ns) {
-    const uint64_t deadline = monotonic_ns() + timeout_ns;
+    const uint64_t begin = monotonic_ns();
+    const uint64_t deadline = begin + timeout_ns, spin_until = begin + kSpinNs;
     while (!seen(token)) {
         if (!state_->own_threads) {
             poll_workers();
             continue;
         }
-        if (monotonic_ns() > deadline)
+        const uint64_t now = monotonic_ns();
+        if (now > deadline)
             return false;
+        // A busy worker's round is shorter than the shortest sleep.
+        if (now < spin_until) {
+            rte_pause();
+            continue;
+        }
         const timespec pause{0, 5'000};
         nanosleep(&pause, nullptr);
     }
@@ -252,6 +278,14 @@ bool Dataplane::wait_seen(uint64_t token, uint64_t timeout_ns) {
 void Dataplane::reclaim() {
     while (!state_->retired.empty() && seen(state_->retired.front().token))
         state_->retired.pop_front();
+    // One grace period at a time: what is retired meanwhile waits for the next one.
+    FibArena& arena = process_fib_arena();
+    if (state_->fib_grace && seen(state_->fib_grace->token)) {
+        arena.reclaim(state_->fib_grace->epoch);
+        state_->fib_grace.reset();
+    }
+    if (!state_->fib_grace && arena.retired_pieces() != 0)
+        state_->fib_grace = {grace_period(), arena.retire_epoch()};
 }
 
 unsigned Dataplane::receive_punts(const std::function<void(const control::Punt&)>& handler,

@@ -44,13 +44,24 @@ class Dataplane {
     uint32_t poll_workers();
     uint32_t poll_worker(WorkerId worker); // one round of one
 
-    // Makes `state` what workers forward by. The old one is freed by reclaim() once no worker can
-    // hold it. Returns a token for `seen`.
-    uint64_t publish(std::unique_ptr<const ForwardingState> state);
+    // What a state refers to without holding it.
+    using Parts = std::vector<std::shared_ptr<const void>>;
+
+    // Makes `state` what workers forward by. The old one, and the `replaced` parts of it that the
+    // new one has no use for, are freed by reclaim() once no worker can hold them. Returns a token
+    // for `seen`.
+    uint64_t publish(std::unique_ptr<const ForwardingState> state, Parts replaced = {});
+    // Keeps parts of the current state to the end of the data path.
+    void keep(Parts parts);
+    // A token for `seen` that follows all changes of FIBs so far.
+    [[nodiscard]] uint64_t grace_period();
     // Whether every worker has finished a round since the token was given out.
     [[nodiscard]] bool seen(uint64_t token);
     // Waits for that, at most timeout_ns; a worker's round takes microseconds.
     [[nodiscard]] bool wait_seen(uint64_t token, uint64_t timeout_ns);
+    // Frees what no worker can hold any more: states, and the FIB nodes that route changes have
+    // replaced (of the process's arena, so that there is one data path to a process). Cheap enough
+    // to be called after every change; without changes, call it every few milliseconds.
     void reclaim();
 
     // Calls `handler` for at most `limit` punted packets; the frame is valid during the call.

@@ -37,6 +37,11 @@ struct FibSize {
     std::size_t route_units = 0; // of the arena's routes
 };
 
+// Whether an arena has so many octets left for changes of its tables; the error says how many
+// changes it was.
+[[nodiscard]] Result<void> check_room(const FibArena& arena, std::size_t octets,
+                                      std::size_t changes);
+
 // Addr is Ipv4Addr or Ipv6Addr, Prefix the matching prefix type.
 template <class Addr, class Prefix> class Fib {
   public:
@@ -70,6 +75,8 @@ template <class Addr, class Prefix> class Fib {
         return apply({&change, 1});
     }
     [[nodiscard]] Result<void> erase(const Prefix& prefix) { return insert(prefix, kNoRoute); }
+    // What apply() of so many changes asks for, see check_room().
+    [[nodiscard]] std::size_t room_needed(std::size_t changes) const noexcept;
 
     // All routes, in no particular order.
     void for_each(const std::function<void(const Route&)>& visit) const;

@@ -56,6 +56,16 @@ template <class Route> std::vector<Route> in_order(std::span<const Route> change
 
 } // namespace
 
+Result<void> check_room(const FibArena& arena, std::size_t octets, std::size_t changes) {
+    const std::size_t room = std::min(arena.nodes().room_bytes(), arena.routes().room_bytes());
+    if (octets <= room)
+        return {};
+    return Error{ErrorCode::unavailable, "no room for " + std::to_string(changes) +
+                                             " route changes in the forwarding tables: up to " +
+                                             std::to_string(octets) + " octets needed, " +
+                                             std::to_string(room) + " left"};
+}
+
 template <class Addr, class Prefix>
 Fib<Addr, Prefix>::Fib(std::span<const Route> routes, FibArena& arena)
     : base_(arena.nodes().base()), arena_(arena) {
@@ -78,17 +88,14 @@ Result<void> Fib<Addr, Prefix>::check(std::span<const Route> changes) const {
             return invalid_value("route value", std::to_string(change.value),
                                  "at most " + std::to_string(kMaxFibValue));
     }
-    const std::size_t room = std::min(arena_.nodes().room_bytes(), arena_.routes().room_bytes());
+    return check_room(arena_, room_needed(changes.size()), changes.size());
+}
+
+template <class Addr, class Prefix>
+std::size_t Fib<Addr, Prefix>::room_needed(std::size_t changes) const noexcept {
     // A change of form builds the table once more.
-    const std::size_t routes = changes.size() + std::min(size_.routes, kWideFrom);
-    const std::size_t needed =
-        kRoomPerTable + routes * kRoomPerRoute + size_.node_units * FibPool::kUnit;
-    if (needed > room)
-        return Error{ErrorCode::unavailable, "no room for " + std::to_string(changes.size()) +
-                                                 " route changes in the forwarding tables: up to " +
-                                                 std::to_string(needed) + " octets needed, " +
-                                                 std::to_string(room) + " left"};
-    return {};
+    return kRoomPerTable + (changes + std::min(size_.routes, kWideFrom)) * kRoomPerRoute +
+           size_.node_units * FibPool::kUnit;
 }
 
 template <class Addr, class Prefix>

@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
+#include <utility>
+#include <vector>
 
 namespace isthmus::control {
 namespace {
@@ -120,25 +121,31 @@ Result<RouteBody> read_route_body(const JsonValue& value, std::span<const Field<
     return route;
 }
 
-Result<void> read_routes(std::map<IpPrefix, Route>& out, const JsonValue& value,
-                         const FieldPath& path) {
+Result<void> read_routes(RouteTable& out, const JsonValue& value, const FieldPath& path,
+                         std::vector<std::pair<IpPrefix, Route>>* in_order = nullptr) {
     return read_list(value, path, kMaxRoutes, [&](const JsonValue& item, const FieldPath& here) {
         const auto route = read_route_body(item, kRouteFields, here);
         if (!route)
             return Result<void>{route.error()};
-        if (!out.emplace(route->prefix, route->route).second)
+        if (!out.insert(route->prefix, route->route))
             return Result<void>{
                 FieldPath{&here, "prefix"}.error(to_string(route->prefix), "each prefix once")};
+        if (in_order)
+            in_order->emplace_back(route->prefix, route->route);
         return Result<void>{};
     });
 }
 
-Result<void> read_added(RouteChange& out, const JsonValue& value, const FieldPath& path) {
-    return read_routes(out.add, value, path);
+struct RouteChangeBody : RouteChange {
+    RouteTable added; // the same as `add`, to find a prefix in
+};
+
+Result<void> read_added(RouteChangeBody& out, const JsonValue& value, const FieldPath& path) {
+    return read_routes(out.added, value, path, &out.add);
 }
 
-Result<void> read_removed(RouteChange& out, const JsonValue& value, const FieldPath& path) {
-    std::set<IpPrefix> seen;
+Result<void> read_removed(RouteChangeBody& out, const JsonValue& value, const FieldPath& path) {
+    RouteTable seen;
     return read_list(value, path, kMaxRoutes, [&](const JsonValue& item, const FieldPath& here) {
         const auto text = read_text(item, here, "a prefix");
         if (!text)
@@ -146,16 +153,16 @@ Result<void> read_removed(RouteChange& out, const JsonValue& value, const FieldP
         const auto prefix = parse_prefix(*text, {});
         if (!prefix)
             return Result<void>{parse_prefix(*text, here.text()).error()};
-        if (out.add.contains(*prefix))
+        if (out.added.contains(*prefix))
             return Result<void>{here.error(item.text(), "a prefix that is not added as well")};
-        if (!seen.insert(*prefix).second)
+        if (!seen.insert(*prefix, {}))
             return Result<void>{here.error(item.text(), "each prefix once")};
         out.remove.push_back(*prefix);
         return Result<void>{};
     });
 }
 
-constexpr auto kRouteChangeFields = std::to_array<Field<RouteChange>>({
+constexpr auto kRouteChangeFields = std::to_array<Field<RouteChangeBody>>({
     {"add", Need::optional, read_added},
     {"remove", Need::optional, read_removed},
 });
@@ -305,10 +312,10 @@ Result<Route> read_route_via(const JsonValue& body) {
 }
 
 Result<RouteChange> read_route_change(const JsonValue& body) {
-    RouteChange out;
-    if (auto read = read_object<RouteChange>(out, body, kRouteChangeFields, {}); !read)
+    RouteChangeBody out;
+    if (auto read = read_object<RouteChangeBody>(out, body, kRouteChangeFields, {}); !read)
         return read.error();
-    return out;
+    return RouteChange(std::move(out));
 }
 
 } // namespace isthmus::control

@@ -4,6 +4,7 @@
 #include "control/channel_secy.hpp"
 #include "control/host_stack.hpp"
 #include "control/model.hpp"
+#include "control/vrf_cache.hpp"
 #include "dataplane/forwarding_state.hpp"
 
 #include <cstdint>
@@ -21,23 +22,12 @@ struct PortFacts {
     bool link_up = false;
 };
 
-// Neighbours by link, as the host stack knows them now.
-using NeighbourMacs = std::map<LinkId, std::map<IpAddr, MacAddr>>;
-
-// Tables of one VRF, kept from one compilation to the next while nothing in them changes.
-struct VrfTables {
-    std::shared_ptr<const dataplane::Fib4> fib4;
-    std::shared_ptr<const dataplane::Fib6> fib6;
-    std::vector<dataplane::Adjacency> adjacencies; // VPC side
-};
-using VrfCache = std::map<AttachmentId, VrfTables>;
-
 struct CompileInput {
     const Model& model;
     const std::vector<PortFacts>& ports; // by PortId
     const ChannelSecys& secys;
     const NeighbourMacs& neighbours;
-    VrfCache& cache; // entries that must be built anew have been removed
+    VrfCache& cache; // has been told what has changed
     uint64_t tsc_hz = 0;
     uint64_t generation = 0;
 };
@@ -52,8 +42,14 @@ struct CompileInput {
 [[nodiscard]] uint32_t l2_payload(const Config& config, PortId port);
 
 // The edge's links, for the host stack: of ports that are up, and of channels that have an SA to
-// send with.
+// send with. All of them, those of one attachment, and one. The time does not depend on the number
+// of routes.
 [[nodiscard]] std::vector<Link> make_links(const Model& model, const std::vector<PortFacts>& ports,
                                            const ChannelSecys& secys);
+[[nodiscard]] std::vector<Link> make_links(const Model& model, const std::vector<PortFacts>& ports,
+                                           const ChannelSecys& secys, AttachmentId id);
+[[nodiscard]] Link make_link(const Model& model, const std::vector<PortFacts>& ports, LinkId id);
+// Whether features on this channel have links.
+[[nodiscard]] bool has_link(const Model& model, const ChannelSecys& secys, ChannelId channel);
 
 } // namespace isthmus::control

@@ -6,6 +6,18 @@ namespace {
 constexpr uint64_t kTickNs = 100'000'000;
 constexpr unsigned kPuntsPerPoll = 512;
 
+uint16_t first_free(const std::map<AttachmentId, Attachment>& attachments) {
+    if (attachments.empty() || attachments.rbegin()->first.value + 1u == attachments.size())
+        return static_cast<uint16_t>(attachments.size());
+    uint16_t slot = 0;
+    for (const auto& [id, attachment] : attachments) {
+        if (id.value != slot)
+            break;
+        ++slot;
+    }
+    return slot;
+}
+
 } // namespace
 
 ControlPlane::ControlPlane(Config config, dataplane::Dataplane& dataplane, ControlOptions options)
@@ -22,9 +34,7 @@ const Model& ControlPlane::model() const {
 Result<AttachmentId> ControlPlane::add_attachment(Attachment spec) {
     if (auto good = check_attachment(state_->model, spec, std::nullopt); !good)
         return good.error();
-    uint16_t slot = 0;
-    while (state_->model.attachments.contains(AttachmentId(slot)))
-        ++slot;
+    const uint16_t slot = first_free(state_->model.attachments);
     if (slot >= state_->model.config.max_attachments)
         return Error{ErrorCode::conflict,
                      fmt::format("attachment {}: all {} places are taken (max_attachments)",
@@ -34,22 +44,30 @@ Result<AttachmentId> ControlPlane::add_attachment(Attachment spec) {
     state_->baseline[slot] = state_->raw_counters(id);
     state_->slot_edge[slot] = spec.edge;
     state_->model.attachments.emplace(id, std::move(spec));
-    if (auto good = state_->apply(id); !good)
+    state_->cache.erase(id);
+    if (auto good = state_->apply_or(id, [&] { state_->model.attachments.erase(id); }); !good)
         return good.error();
     return id;
 }
 
 Result<void> ControlPlane::replace_attachment(AttachmentId id, Attachment spec) {
-    return state_->change(id, [&](Attachment& attachment) {
-        spec.name = attachment.name;
-        spec.edge = attachment.edge;
-        attachment = std::move(spec);
-    });
+    auto found = state_->find(id);
+    if (!found)
+        return found.error();
+    Attachment& now = **found;
+    spec.name = now.name;
+    spec.edge = now.edge;
+    if (auto good = check_attachment(state_->model, spec, id); !good)
+        return good;
+    std::swap(now, spec);
+    state_->cache.erase(id);
+    return state_->apply_or(id, [&] { std::swap(now, spec); });
 }
 
 Result<void> ControlPlane::remove_attachment(AttachmentId id) {
     if (state_->model.attachments.erase(id) == 0)
         return no_such("attachment", std::to_string(id.value));
+    state_->cache.erase(id);
     return state_->apply(id);
 }
 
@@ -69,24 +87,6 @@ Result<void> ControlPlane::remove_feature(AttachmentId id, ChannelId channel) {
         std::erase_if(attachment.static_neighbours,
                       [&](const auto& entry) { return entry.first.first == channel; });
     });
-}
-
-Result<void> ControlPlane::change_routes(AttachmentId id, const RouteChange& change) {
-    auto found = state_->find(id);
-    if (!found)
-        return found.error();
-    Attachment& attachment = **found;
-    for (const IpPrefix& prefix : change.remove)
-        if (!attachment.routes.contains(prefix))
-            return no_such("route", to_string(prefix));
-    for (const auto& [prefix, route] : change.add)
-        if (auto good = check_route(attachment, prefix, route); !good)
-            return good;
-    for (const IpPrefix& prefix : change.remove)
-        attachment.routes.erase(prefix);
-    for (const auto& [prefix, route] : change.add)
-        attachment.routes.insert_or_assign(prefix, route);
-    return state_->apply(id);
 }
 
 Result<void> ControlPlane::set_limits(AttachmentId id, std::optional<std::optional<Limit>> egress,
@@ -158,12 +158,10 @@ void ControlPlane::poll(uint64_t now_ns) {
         }
         changed = s.tick_keys(now_ns) || changed;
     }
-    if (s.host.take_changed()) {
-        s.cache.clear();
-        changed = true;
-    }
-    if (changed)
+    s.follow_neighbours();
+    if (changed || s.cache.changed())
         (void)s.publish_now();
+    (void)s.settle();
     s.dataplane.reclaim();
 }
 

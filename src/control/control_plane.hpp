@@ -20,6 +20,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace isthmus::dataplane {
@@ -32,8 +33,8 @@ class PnStore;
 
 // One change of routes in one attachment, applied whole or not at all.
 struct RouteChange {
-    std::map<IpPrefix, Route> add; // replaces a route of the same prefix
-    std::vector<IpPrefix> remove;  // not_found if one is missing
+    std::vector<std::pair<IpPrefix, Route>> add; // replaces a route of the same prefix
+    std::vector<IpPrefix> remove;                // not_found if one is missing
 };
 
 // An SA to be installed. With an XPN suite, and only then, it has a salt and an SSCI.

@@ -36,8 +36,11 @@ struct ControlPlane::State {
     std::vector<bool> can_send; // by ChannelId: as published last
     VrfCache cache;
     HostStack host;
-    bool postpone = false;
-    std::vector<std::pair<PortId, std::vector<uint8_t>>> postponed;
+    NeighbourMacs neighbours;         // as told to the cache
+    std::vector<bool> channel_linked; // by ChannelId: its features are links of the host
+    std::vector<bool> port_linked;    // by PortId: its attachments are
+    uint64_t published_token = 0;
+    bool published = false; // false: compiling has failed, and something was left half-way
     std::string memory;
     uint64_t generation = 0;
     uint64_t started_ns = monotonic_ns();
@@ -70,54 +73,32 @@ struct ControlPlane::State {
         baseline.resize(model.config.max_attachments);
         slot_edge.resize(model.config.max_attachments);
         held_dropped.resize(model.config.edges.size());
+        channel_linked.resize(model.config.channels.size());
+        port_linked = model.port_enabled;
     }
+    // The last state stays with the data path, which may outlive this.
+    ~State() { dataplane.keep(cache.take_all()); }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
 
-    uint64_t publish_now() {
-        NeighbourMacs macs;
-        for (const Neighbour& neighbour : host.neighbours())
-            if (neighbour.state != NeighbourState::incomplete)
-                macs[neighbour.link][neighbour.address] = neighbour.mac;
-        can_send.clear();
-        for (const auto& secy : secys)
-            can_send.push_back(secy->can_send());
-        return dataplane.publish(
-            compile({model, ports, secys, macs, cache, dataplane.tsc_hz(), ++generation}));
-    }
+    bool send(PortId port, std::span<const uint8_t> frame) { return dataplane.inject(port, frame); }
 
-    bool send(PortId port, std::span<const uint8_t> frame) {
-        if (!postpone)
-            return dataplane.inject(port, frame);
-        postponed.emplace_back(port, std::vector<uint8_t>(frame.begin(), frame.end()));
-        return true;
-    }
+    // control_plane_publish.cpp
 
-    // After a change of the model: workers forward by it when this returns.
-    Result<void> apply() {
-        // What new links announce must not reach a worker before the links do.
-        postpone = true;
-        host.set_links(make_links(model, ports, secys), monotonic_ns());
-        postpone = false;
-        if (host.take_changed())
-            cache.clear();
-        const bool confirmed = dataplane.wait_seen(publish_now(), kConfirmNs);
-        for (const auto& [port, frame] : postponed)
-            (void)dataplane.inject(port, frame);
-        postponed.clear();
-        if (!confirmed)
-            return Error{ErrorCode::unavailable,
-                         "the change is made, but a worker has not confirmed it within 1 s"};
-        for (const auto& secy : secys)
-            if (const auto done = secy->forget_removed(); !done)
-                tell_store_failure(done.error(), monotonic_ns());
-        dataplane.reclaim();
-        return {};
-    }
-
-    // For changes to one attachment: its tables are built anew.
-    Result<void> apply(AttachmentId id) {
-        cache.erase(id);
-        return apply();
-    }
+    // After a change of the model: workers forward by it when this returns. What new links announce
+    // reaches a worker only after the links have.
+    Result<void> apply(std::optional<AttachmentId> changed = {});
+    // The same; if there is no memory for the tables, the model is as `undo` makes it.
+    Result<void> apply_or(AttachmentId changed, const std::function<void()>& undo);
+    uint64_t publish_now();
+    // False: a worker has not confirmed in time.
+    [[nodiscard]] bool publish_and_wait() { return dataplane.wait_seen(publish_now(), kConfirmNs); }
+    // Links of channels and ports that have come or gone.
+    void follow_channels();
+    // What the host stack has learnt: for the next publication.
+    void follow_neighbours();
+    // Host routes of neighbours whose adjacencies workers know by now. True: a FIB has changed.
+    bool settle();
 
     Result<Attachment*> find(AttachmentId id) {
         const auto found = model.attachments.find(id);
@@ -126,18 +107,14 @@ struct ControlPlane::State {
         return &found->second;
     }
 
-    // Tries a changed copy of an attachment: checked whole, then swapped in.
-    Result<void> change(AttachmentId id, const std::function<void(Attachment&)>& edit) {
-        auto found = find(id);
-        if (!found)
-            return found.error();
-        Attachment next = **found;
-        edit(next);
-        if (auto good = check_attachment(model, next, id); !good)
-            return good;
-        **found = std::move(next);
-        return apply(id);
-    }
+    // Tries a changed copy of an attachment, routes aside: checked whole, then swapped in.
+    Result<void> change(AttachmentId id, const std::function<void(Attachment&)>& edit);
+
+    // control_plane_routes.cpp
+    [[nodiscard]] Result<void> make_next_hops(AttachmentId id, const RouteChange& change);
+    void give_up_next_hops(AttachmentId id, const RouteChange& change);
+    // True: other next hops than before are wanted.
+    bool store_routes(AttachmentId id, const RouteChange& change);
 
     template <class Get> AttachmentCounters read_counters(AttachmentId id, Get&& get) const {
         AttachmentCounters total{id, {}, {}};

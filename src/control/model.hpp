@@ -3,6 +3,7 @@
 // compile() turns it into what workers read; nothing here is seen by a worker.
 
 #include "control/config.hpp"
+#include "control/route_table.hpp"
 #include "dataplane/meter.hpp"
 #include "isthmus/address.hpp"
 #include "isthmus/types.hpp"
@@ -35,13 +36,6 @@ struct Feature {
     bool operator==(const Feature&) const = default;
 };
 
-enum class Via : uint8_t { channels, vpc, blackhole };
-struct Route {
-    Via via = Via::channels;
-    std::optional<IpAddr> next_hop; // exactly when via is vpc
-    bool operator==(const Route&) const = default;
-};
-
 // Counts octets of IP packets (without Ethernet, VLAN, SecTAG and ICV). With a peak, this is the
 // two-rate three-colour marker of RFC 4115: what exceeds the rate passes up to the peak with
 // another DSCP.
@@ -72,7 +66,7 @@ struct Attachment {
     std::optional<Limit> egress_limit;
     std::optional<Limit> ingress_limit;
     std::map<ChannelId, Feature> features;
-    std::map<IpPrefix, Route> routes;
+    RouteTable routes;
     std::map<std::pair<ChannelId, IpAddr>, MacAddr> static_neighbours; // channel none: VPC side
 };
 

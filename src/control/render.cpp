@@ -184,7 +184,7 @@ void write_route(JsonWriter& json, const IpPrefix& prefix, const Route& route) {
 
 void write_routes(JsonWriter& json, const Attachment& attachment) {
     json.begin_array();
-    for (const auto& [prefix, route] : attachment.routes)
+    for (const auto& [prefix, route] : attachment.routes.in_order())
         write_route(json, prefix, route);
     json.end_array();
 }

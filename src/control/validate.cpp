@@ -249,7 +249,7 @@ Result<void> check_route(const Attachment& attachment, const IpPrefix& prefix, c
                                "another host in the attachment's VPC subnet");
 }
 
-Result<void> check_attachment(const Model& model, const Attachment& spec,
+Result<void> check_parameters(const Model& model, const Attachment& spec,
                               std::optional<AttachmentId> self) {
     if (auto good = check_place(model, spec, self); !good)
         return good;
@@ -264,13 +264,22 @@ Result<void> check_attachment(const Model& model, const Attachment& spec,
             return good;
     if (auto good = check_subnets(spec); !good)
         return good;
-    for (const auto& [prefix, route] : spec.routes)
-        if (auto good = check_route(spec, prefix, route); !good)
-            return good;
     for (const auto& [where, mac] : spec.static_neighbours)
         if (auto good = check_static_neighbour(spec, where.first, where.second, mac); !good)
             return good;
     return {};
+}
+
+Result<void> check_attachment(const Model& model, const Attachment& spec,
+                              std::optional<AttachmentId> self) {
+    Result<void> good = check_parameters(model, spec, self);
+    if (!good)
+        return good;
+    spec.routes.for_each([&](const IpPrefix& prefix, const Route& route) {
+        if (good)
+            good = check_route(spec, prefix, route);
+    });
+    return good;
 }
 
 } // namespace isthmus::control

@@ -23,6 +23,10 @@ inline constexpr uint32_t kMaxBurstUs = 1'000'000;
 [[nodiscard]] Result<void> check_attachment(const Model& model, const Attachment& spec,
                                             std::optional<AttachmentId> self);
 
+// The same without the routes, which the caller has not changed.
+[[nodiscard]] Result<void> check_parameters(const Model& model, const Attachment& spec,
+                                            std::optional<AttachmentId> self);
+
 // One route in an otherwise good attachment.
 [[nodiscard]] Result<void> check_route(const Attachment& attachment, const IpPrefix& prefix,
                                        const Route& route);

@@ -1,7 +1,12 @@
 #pragma once
 // What workers forward by: built by the control thread from the Model, immutable, published with
 // one atomic store, freed after a grace period. All references are indices into the tables here, or
-// pointers to objects that `keep_alive` holds. No DPDK types.
+// pointers to what `keep_alive` holds, or the publisher keeps until after that grace period. No
+// DPDK types.
+//
+// Only FIBs change under a published state: their routes, one at a time. A route leads to an
+// adjacency only once every worker has a state with that adjacency, and an index is given to
+// another one only after no worker can have found it in a FIB.
 //
 // What changes per packet (meters, packet numbers, replay state, counters) is not here.
 
@@ -16,6 +21,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace isthmus::dataplane {
@@ -34,6 +40,7 @@ enum class Target : uint8_t {
 [[nodiscard]] constexpr FibValue make_target(Target target, uint32_t index = 0) {
     return static_cast<uint32_t>(target) << 28 | index;
 }
+static_assert(make_target(Target::broadcast, 0x0fff'ffff) <= kMaxFibValue);
 [[nodiscard]] constexpr Target target_of(FibValue value) {
     return static_cast<Target>(value >> 28);
 }
@@ -51,8 +58,9 @@ struct Adjacency {
 };
 
 struct FeatureState {
+    bool present = false;
+    bool has_ipv4 = false, has_ipv6 = false; // a peer of that family exists
     PortId port;                             // the channel's
-    bool has_ipv4 = false, has_ipv6 = false; // there is a feature, with a peer of that family
     uint16_t vlan = 0;
     uint16_t mtu = 0;
     Adjacency ipv4, ipv6;
@@ -69,8 +77,8 @@ struct AttachmentState {
     const Fib6* fib6 = nullptr;
     MeterRate egress_rate;
     MeterRate ingress_rate;
-    std::vector<Adjacency> adjacencies; // VPC side; index of Target::vpc
-    std::vector<FeatureState> features; // by member of the interconnect
+    std::span<const Adjacency> adjacencies; // VPC side; index of Target::vpc
+    std::span<const FeatureState> features; // by member of the interconnect
 };
 
 struct InterconnectState {
@@ -123,7 +131,7 @@ struct ForwardingState {
     std::vector<PortState> ports;                 // by PortId
     std::vector<ChannelState> channels;           // by ChannelId
     std::vector<InterconnectState> interconnects; // by InterconnectId
-    std::vector<AttachmentState> attachments;     // by AttachmentId; holes are not present
+    std::span<const AttachmentState> attachments; // by AttachmentId; holes are not present
     std::vector<std::shared_ptr<const void>> keep_alive;
 };
 

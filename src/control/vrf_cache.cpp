@@ -1,0 +1,233 @@
+#include "control/vrf_cache.hpp"
+
+#include "control/compile.hpp"
+
+#include <algorithm>
+
+namespace isthmus::control {
+
+using dataplane::Adjacency;
+using dataplane::AttachmentState;
+using dataplane::FeatureState;
+using dataplane::VlanTable;
+
+namespace {
+
+Adjacency peer_adjacency(const NeighbourMacs& neighbours, LinkId link, const IpAddr& peer) {
+    const auto mac = find_mac(neighbours, link, peer);
+    return {mac.value_or(MacAddr{}), mac.has_value(), peer};
+}
+
+FeatureState feature_state(const NeighbourMacs& neighbours, LinkId link, PortId port,
+                           const Feature& feature) {
+    FeatureState state;
+    state.present = true;
+    state.port = port;
+    state.vlan = feature.vlan;
+    state.mtu = feature.mtu;
+    state.has_ipv4 = feature.peer_ipv4.has_value();
+    state.has_ipv6 = feature.peer_ipv6.has_value();
+    if (feature.peer_ipv4)
+        state.ipv4 = peer_adjacency(neighbours, link, *feature.peer_ipv4);
+    if (feature.peer_ipv6)
+        state.ipv6 = peer_adjacency(neighbours, link, *feature.peer_ipv6);
+    return state;
+}
+
+dataplane::MeterRate meter_rate(const std::optional<Limit>& limit, uint16_t mtu, uint64_t tsc_hz) {
+    if (!limit)
+        return {};
+    if (limit->peak_bps)
+        return dataplane::MeterRate::two_rate(limit->rate_bps, *limit->peak_bps,
+                                              *limit->excess_dscp, limit->burst_us, mtu, tsc_hz);
+    return dataplane::MeterRate::from(limit->rate_bps, limit->burst_us, mtu, tsc_hz);
+}
+
+std::shared_ptr<VlanTable> empty_vlan_table() {
+    auto table = std::make_shared<VlanTable>();
+    table->fill(AttachmentId::kNone);
+    return table;
+}
+
+// Published states share the object; only the control thread takes and drops references.
+template <class T> T& writable(std::shared_ptr<T>& object) {
+    if (object.use_count() > 1)
+        object = std::make_shared<T>(*object);
+    return *object;
+}
+
+bool same_vlans(const AttachmentState& a, const AttachmentState& b) {
+    return a.present == b.present && a.interconnect == b.interconnect && a.vpc_port == b.vpc_port &&
+           a.vpc_vlan == b.vpc_vlan &&
+           std::equal(a.features.begin(), a.features.end(), b.features.begin(), b.features.end(),
+                      [](const FeatureState& x, const FeatureState& y) {
+                          return x.present == y.present && x.vlan == y.vlan;
+                      });
+}
+
+} // namespace
+
+Vrf* VrfCache::find(AttachmentId id) {
+    const auto entry = entries_.find(id);
+    return entry == entries_.end() ? nullptr : entry->second.vrf.get();
+}
+
+void VrfCache::set_neighbour(const NeighbourKey& key, const std::optional<MacAddr>& mac) {
+    const AttachmentId id = key.link.attachment;
+    Vrf* vrf = find(id);
+    if (vrf == nullptr)
+        return; // its tables are made from what is known by then
+    if (!key.link.channel.valid()) {
+        vrf->set_neighbour(key.address, mac);
+        unsettled_.insert(id);
+    }
+    touched_.insert(id);
+}
+
+VrfCache::Parts VrfCache::take_all() {
+    for (auto& [id, entry] : entries_)
+        forget(entry);
+    entries_.clear();
+    return take_replaced();
+}
+
+void VrfCache::prepare(const CompileInput& input) {
+    const Config& config = input.model.config;
+    all_ = false;
+    attachments_ = std::make_shared<std::vector<AttachmentState>>();
+    members_.resize(config.interconnects.size());
+    for (std::size_t c = 0; c < config.channels.size(); ++c) {
+        members_[config.channels[c].interconnect.value].push_back(ChannelId(c));
+        channel_vlans_.push_back(empty_vlan_table());
+    }
+    for (std::size_t p = 0; p < config.ports.size(); ++p)
+        port_vlans_.push_back(empty_vlan_table());
+    for (const auto& [id, spec] : input.model.attachments)
+        rebuild_.insert(id);
+}
+
+void VrfCache::follow(const CompileInput& input, dataplane::ForwardingState& state) {
+    if (all_)
+        prepare(input);
+    for (const AttachmentId id : rebuild_)
+        touched_.insert(id);
+    for (const AttachmentId id : touched_)
+        refresh(input, id, rebuild_.contains(id));
+    rebuild_.clear();
+    touched_.clear();
+    state.attachments = *attachments_;
+    state.keep_alive.push_back(attachments_);
+    for (std::size_t p = 0; p < port_vlans_.size(); ++p)
+        state.ports[p].vlans = port_vlans_[p];
+    for (std::size_t c = 0; c < channel_vlans_.size(); ++c)
+        state.channels[c].vlans = channel_vlans_[c];
+}
+
+void VrfCache::forget(Entry& entry) {
+    for (std::shared_ptr<const void> part :
+         {std::shared_ptr<const void>(std::move(entry.vrf)),
+          std::shared_ptr<const void>(std::move(entry.adjacencies)),
+          std::shared_ptr<const void>(std::move(entry.features))})
+        if (part)
+            replaced_.push_back(std::move(part));
+}
+
+void VrfCache::remove(AttachmentId id) {
+    const auto entry = entries_.find(id);
+    if (entry == entries_.end())
+        return;
+    move(id, (*attachments_)[id.value], {});
+    writable(attachments_)[id.value] = {};
+    forget(entry->second);
+    entries_.erase(entry);
+}
+
+void VrfCache::refresh_tables(const CompileInput& input, AttachmentId id, bool rebuild) {
+    const Attachment& spec = input.model.attachments.at(id);
+    const auto& members = members_[spec.interconnect.value];
+    Entry& entry = entries_[id];
+    FixedRoutes fixed = fixed_routes(spec, members);
+    if (rebuild || !entry.vrf || entry.vrf->fixed() != fixed) {
+        static const std::map<IpAddr, MacAddr> kNobody;
+        const auto known = input.neighbours.find(LinkId{id, {}});
+        auto made =
+            std::make_shared<Vrf>(std::move(fixed), spec.routes,
+                                  known == input.neighbours.end() ? kNobody : known->second);
+        if (entry.vrf)
+            replaced_.push_back(std::move(entry.vrf));
+        entry.vrf = std::move(made);
+        unsettled_.insert(id);
+    }
+    if (!entry.adjacencies || entry.vrf->adjacencies_changed()) {
+        if (entry.adjacencies)
+            replaced_.push_back(std::move(entry.adjacencies));
+        entry.adjacencies =
+            std::make_shared<const std::vector<Adjacency>>(entry.vrf->adjacencies());
+    }
+    std::vector<FeatureState> features;
+    features.reserve(members.size());
+    for (const ChannelId channel : members) {
+        const auto found = spec.features.find(channel);
+        features.push_back(found == spec.features.end()
+                               ? FeatureState{}
+                               : feature_state(input.neighbours, {id, channel},
+                                               input.model.config.channels[channel.value].port,
+                                               found->second));
+    }
+    if (entry.features)
+        replaced_.push_back(std::move(entry.features));
+    entry.features = std::make_shared<const std::vector<FeatureState>>(std::move(features));
+}
+
+void VrfCache::refresh(const CompileInput& input, AttachmentId id, bool rebuild) {
+    const auto found = input.model.attachments.find(id);
+    if (found == input.model.attachments.end())
+        return remove(id);
+    const Attachment& spec = found->second;
+    refresh_tables(input, id, rebuild);
+    const Entry& entry = entries_.at(id);
+    AttachmentState state;
+    state.present = true;
+    state.edge = spec.edge;
+    state.interconnect = spec.interconnect;
+    state.vpc_port = spec.port;
+    state.vpc_vlan = spec.vlan;
+    state.vpc_mtu = spec.mtu;
+    state.fib4 = &entry.vrf->fib4();
+    state.fib6 = &entry.vrf->fib6();
+    state.adjacencies = *entry.adjacencies;
+    state.features = *entry.features;
+    const uint16_t port_mtu = input.model.config.ports[spec.port.value].mtu;
+    state.egress_rate = meter_rate(spec.egress_limit, port_mtu, input.tsc_hz);
+    state.ingress_rate = meter_rate(spec.ingress_limit, port_mtu, input.tsc_hz);
+    auto& attachments = writable(attachments_);
+    if (attachments.size() <= id.value)
+        attachments.resize(id.value + 1u);
+    move(id, attachments[id.value], state);
+    attachments[id.value] = state;
+}
+
+// The VLANs of an attachment lead to its slot, those that it had before no longer do.
+void VrfCache::move(AttachmentId id, const AttachmentState& before, const AttachmentState& after) {
+    if (same_vlans(before, after))
+        return;
+    set_vlans(before, AttachmentId::kNone, id.value);
+    set_vlans(after, id.value, AttachmentId::kNone);
+}
+
+// A VLAN that another attachment has taken over stays with it.
+void VrfCache::set_vlans(const AttachmentState& where, uint16_t value, uint16_t if_now) {
+    if (!where.present)
+        return;
+    const auto set = [&](std::shared_ptr<VlanTable>& table, uint16_t vlan) {
+        if (value != AttachmentId::kNone || (*table)[vlan] == if_now)
+            writable(table)[vlan] = value;
+    };
+    set(port_vlans_[where.vpc_port.value], where.vpc_vlan);
+    const auto& members = members_[where.interconnect.value];
+    for (std::size_t m = 0; m < where.features.size(); ++m)
+        if (where.features[m].present)
+            set(channel_vlans_[members[m].value], where.features[m].vlan);
+}
+
+} // namespace isthmus::control

@@ -4,6 +4,27 @@
 
 namespace isthmus::control {
 
+namespace {
+
+void write_round_times(JsonWriter& json, const WorkerRuntimeInfo& worker) {
+    json.key("round_ns")
+        .begin_object()
+        .member("p50", worker.round_time_ns(2))
+        .member("p99", worker.round_time_ns(100))
+        .member("p999", worker.round_time_ns(1000))
+        .member("max", worker.longest_round_ns)
+        .key("ranges")
+        .begin_array();
+    for (const RoundTimeRange& range : worker.round_times)
+        json.begin_object()
+            .member("up_to", range.up_to_ns)
+            .member("rounds", range.rounds)
+            .end_object();
+    json.end_array().end_object();
+}
+
+} // namespace
+
 Reply get_status(Call& call) {
     JsonWriter json;
     write_status(json, call.config(), call.control.status());
@@ -74,6 +95,7 @@ Reply get_runtime(Call& call) {
             .member("idle_polls", worker.idle_polls)
             .member("rests", worker.rests)
             .member("wakes", worker.wakes);
+        write_round_times(json, worker);
         json.key("stages").begin_array();
         for (const auto& stage : worker.stages)
             json.begin_object()

@@ -133,9 +133,17 @@ struct StageRuntimeInfo {
     uint64_t bursts = 0, packets = 0;
     uint64_t sampled_packets = 0, sampled_cycles = 0;
 };
+// Rounds of a worker that took up to so long, and longer than the range before.
+struct RoundTimeRange {
+    uint64_t up_to_ns = 0, rounds = 0;
+};
 struct WorkerRuntimeInfo {
     unsigned core = 0;
     uint64_t polls = 0, idle_polls = 0, rests = 0, wakes = 0;
+    std::vector<RoundTimeRange> round_times; // of rounds that found packets; without empty ranges
+    uint64_t longest_round_ns = 0;
+    // How long all but one in `one_in` of them took at most.
+    [[nodiscard]] uint64_t round_time_ns(uint64_t one_in) const;
     std::vector<StageRuntimeInfo> stages; // in the order in which a packet meets them
 };
 struct Status {

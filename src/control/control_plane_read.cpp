@@ -119,7 +119,31 @@ void add_stage(WorkerRuntimeInfo& worker, std::string_view pipeline, std::string
                              runtime.sampled_packets.get(), runtime.sampled_cycles.get()});
 }
 
+void add_round_times(WorkerRuntimeInfo& worker, const dataplane::BurstTimes& times,
+                     uint64_t tsc_hz) {
+    const auto to_ns = [tsc_hz](uint64_t cycles) {
+        return static_cast<uint64_t>(static_cast<double>(cycles) * 1e9 /
+                                     static_cast<double>(tsc_hz));
+    };
+    for (std::size_t bucket = 0; bucket < dataplane::BurstTimes::kBuckets; ++bucket)
+        if (const uint64_t rounds = times.count_in(bucket); rounds != 0)
+            worker.round_times.push_back({to_ns(dataplane::BurstTimes::top_of(bucket)), rounds});
+    worker.longest_round_ns = to_ns(times.longest());
+}
+
 } // namespace
+
+uint64_t WorkerRuntimeInfo::round_time_ns(uint64_t one_in) const {
+    uint64_t rounds = 0;
+    for (const RoundTimeRange& range : round_times)
+        rounds += range.rounds;
+    const uint64_t wanted = rounds - rounds / one_in;
+    uint64_t seen = 0;
+    for (const RoundTimeRange& range : round_times)
+        if ((seen += range.rounds) >= wanted)
+            return std::min(range.up_to_ns, longest_round_ns);
+    return 0;
+}
 
 std::vector<WorkerRuntimeInfo> ControlPlane::runtime() const {
     std::vector<WorkerRuntimeInfo> workers;
@@ -132,6 +156,7 @@ std::vector<WorkerRuntimeInfo> ControlPlane::runtime() const {
         worker.idle_polls = runtime.idle_polls.get();
         worker.rests = runtime.rests.get();
         worker.wakes = runtime.wakes.get();
+        add_round_times(worker, runtime.round_times, s.dataplane.tsc_hz());
         add_stage(worker, "both", "rx", runtime.rx);
         for (std::size_t i = 0; i < runtime.egress.size(); ++i)
             add_stage(worker, "egress", dataplane::kEgressPipeline[i].name, runtime.egress[i]);

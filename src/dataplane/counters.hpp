@@ -2,6 +2,7 @@
 // A worker's counters. Written by that worker only, read by the control thread at any time.
 
 #include "control/host_stack.hpp"
+#include "dataplane/burst_time.hpp"
 #include "isthmus/counter.hpp"
 #include "isthmus/drop.hpp"
 #include "isthmus/types.hpp"
@@ -76,6 +77,7 @@ struct alignas(kCacheLine) WorkerRuntime {
     StageRuntime rx, tx;
     std::array<StageRuntime, kEgressStages> egress;
     std::array<StageRuntime, kIngressStages> ingress;
+    BurstTimes round_times; // of rounds that found something
 };
 
 struct WorkerCounters {

@@ -36,13 +36,19 @@ uint32_t Worker::poll_once() noexcept {
     uint32_t handled = 0;
     const uint16_t own = setup_.id.value;
     if (const ForwardingState* state = setup_.state->load(std::memory_order_acquire)) {
-        for (const RxQueue& queue : setup_.rx)
-            handled += receive(*state, queue, rte_rdtsc());
+        const uint64_t begin_tsc = rte_rdtsc();
+        uint64_t now_tsc = begin_tsc;
+        for (const RxQueue& queue : setup_.rx) {
+            handled += receive(*state, queue, now_tsc);
+            now_tsc = rte_rdtsc();
+        }
         for (const uint16_t from : setup_.exchange->sources(HandOffPurpose::forward, own))
             handled += forward_handed(*state, from, rte_rdtsc());
         for (const uint16_t from : setup_.exchange->sources(HandOffPurpose::send, own))
             handled += send_handed(*state, from);
-        handled += send_injected(*state, rte_rdtsc());
+        handled += send_injected(*state, now_tsc);
+        if (handled != 0)
+            counters_.runtime.round_times.add(rte_rdtsc() - begin_tsc);
     }
     rte_rcu_qsbr_quiescent(setup_.quiescence, setup_.id.value);
     counters_.runtime.polls.add(1);

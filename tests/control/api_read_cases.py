@@ -67,6 +67,10 @@ class Reading(ApiTest):
 
     def test_runtime(self):
         workers = self.ok("GET", "/runtime")["workers"]
+        times = workers[0]["round_ns"]
+        self.assertLessEqual(times["p50"], times["p99"])
+        self.assertLessEqual(times["p999"], times["max"])
+        self.assertEqual(sum(entry["rounds"] for entry in times["ranges"]) > 0, times["max"] > 0)
         self.assertEqual(len(workers), 1)
         stages = [(stage["pipeline"], stage["stage"]) for stage in workers[0]["stages"]]
         self.assertEqual((stages[0], stages[-1]), (("both", "rx"), ("both", "tx")))

@@ -21,6 +21,16 @@ std::string ratio(const JsonValue& item, std::string_view dividend, std::string_
     return text;
 }
 
+std::string microseconds(const JsonValue& item, std::string_view name) {
+    const JsonValue* value = item.find(name);
+    const auto* ns = value ? value->as<uint64_t>() : nullptr;
+    if (!ns)
+        return "-";
+    char text[32];
+    std::snprintf(text, sizeof text, "%.1f", static_cast<double>(*ns) / 1e3);
+    return text;
+}
+
 void print_line(const char* name, const std::string& value) {
     std::printf("%-20s %s\n", name, value.c_str());
 }
@@ -199,6 +209,14 @@ Outcome show_runtime(Context& context) {
                            cell(it, "bursts"), cell(it, "packets"), ratio(it, "packets", "bursts"),
                            ratio(it, "sampled_cycles", "sampled_packets")});
         table.print("no workers");
+        std::puts("");
+        Table rounds({"CORE", ">ROUNDS", ">IDLE", ">P50 US", ">P99 US", ">P99.9 US", ">MAX US"});
+        for (const auto& worker : elements(reply, "workers"))
+            if (const JsonValue* times = worker.find("round_ns"))
+                rounds.add({cell(worker, "core"), cell(worker, "polls"), cell(worker, "idle_polls"),
+                            microseconds(*times, "p50"), microseconds(*times, "p99"),
+                            microseconds(*times, "p999"), microseconds(*times, "max")});
+        rounds.print("");
     });
 }
 

@@ -90,6 +90,10 @@ class Daemon:
                 time.sleep(0.05)
         raise DaemonError(f"isthmusd has no socket after {timeout:.0f} s\n{self.log()}")
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()

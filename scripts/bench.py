@@ -15,6 +15,8 @@ from demo_report import table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 COUNTERS = ("ns_per_packet", "cycles_per_packet")
+# Of benchmarks that are not about packets.
+OTHERS = ("changes_per_second", "changes_per_cpu_second", "us_median", "us_p99", "cpu_us")
 
 
 def programs(build):
@@ -59,8 +61,10 @@ def main():
     if not results:
         raise SystemExit(f"bench: no benchmark matches {arguments.pattern}")
     results.sort(key=lambda entry: entry["name"])
-    rows = [("name", "ns/packet", "cycles/packet")]
-    rows += [(e["name"], *(cell(e, counter) for counter in COUNTERS)) for e in results]
+    rows = [("name", "ns/packet", "cycles/packet", "others")]
+    for e in results:
+        others = ", ".join(f"{name} {e[name]:,.1f}" for name in OTHERS if name in e)
+        rows.append((e["name"], *(cell(e, counter) for counter in COUNTERS), others))
     for line in table(rows, right=(1, 2)):
         print(line)
     path = os.path.join(arguments.build, "report", "bench.json")

@@ -43,19 +43,6 @@ dataplane::MeterRate meter_rate(const std::optional<Limit>& limit, uint16_t mtu,
     return dataplane::MeterRate::from(limit->rate_bps, limit->burst_us, mtu, tsc_hz);
 }
 
-std::shared_ptr<VlanTable> empty_vlan_table() {
-    auto table = std::make_shared<VlanTable>();
-    table->fill(AttachmentId::kNone);
-    return table;
-}
-
-// Published states share the object; only the control thread takes and drops references.
-template <class T> T& writable(std::shared_ptr<T>& object) {
-    if (object.use_count() > 1)
-        object = std::make_shared<T>(*object);
-    return *object;
-}
-
 bool same_vlans(const AttachmentState& a, const AttachmentState& b) {
     return a.present == b.present && a.interconnect == b.interconnect && a.vpc_port == b.vpc_port &&
            a.vpc_vlan == b.vpc_vlan &&
@@ -94,7 +81,12 @@ VrfCache::Parts VrfCache::take_all() {
 void VrfCache::prepare(const CompileInput& input) {
     const Config& config = input.model.config;
     all_ = false;
-    attachments_ = std::make_shared<std::vector<AttachmentState>>();
+    attachments_ = attachment_copies_.unused();
+    const auto empty_vlan_table = [this] {
+        auto table = vlan_copies_.unused();
+        table->fill(AttachmentId::kNone);
+        return table;
+    };
     members_.resize(config.interconnects.size());
     for (std::size_t c = 0; c < config.channels.size(); ++c) {
         members_[config.channels[c].interconnect.value].push_back(ChannelId(c));
@@ -137,7 +129,7 @@ void VrfCache::remove(AttachmentId id) {
     if (entry == entries_.end())
         return;
     move(id, (*attachments_)[id.value], {});
-    writable(attachments_)[id.value] = {};
+    attachment_copies_.writable(attachments_)[id.value] = {};
     forget(entry->second);
     entries_.erase(entry);
 }
@@ -200,7 +192,7 @@ void VrfCache::refresh(const CompileInput& input, AttachmentId id, bool rebuild)
     const uint16_t port_mtu = input.model.config.ports[spec.port.value].mtu;
     state.egress_rate = meter_rate(spec.egress_limit, port_mtu, input.tsc_hz);
     state.ingress_rate = meter_rate(spec.ingress_limit, port_mtu, input.tsc_hz);
-    auto& attachments = writable(attachments_);
+    auto& attachments = attachment_copies_.writable(attachments_);
     if (attachments.size() <= id.value)
         attachments.resize(id.value + 1u);
     move(id, attachments[id.value], state);
@@ -221,7 +213,7 @@ void VrfCache::set_vlans(const AttachmentState& where, uint16_t value, uint16_t 
         return;
     const auto set = [&](std::shared_ptr<VlanTable>& table, uint16_t vlan) {
         if (value != AttachmentId::kNone || (*table)[vlan] == if_now)
-            writable(table)[vlan] = value;
+            vlan_copies_.writable(table)[vlan] = value;
     };
     set(port_vlans_[where.vpc_port.value], where.vpc_vlan);
     const auto& members = members_[where.interconnect.value];

@@ -16,6 +16,31 @@ namespace isthmus::control {
 
 struct CompileInput;
 
+// Large objects that published states share: changed in a copy once a state has them. What states
+// have given back serves as the next copy; in the heap, small objects that live long would settle
+// in every gap that a large one leaves.
+template <class T> class Copies {
+  public:
+    // `current` itself, or a copy of it if anybody else holds it.
+    T& writable(std::shared_ptr<T>& current) {
+        if (current.use_count() <= 2) // ours and the caller's
+            return *current;
+        std::shared_ptr<T> copy = unused();
+        *copy = *current;
+        current = std::move(copy);
+        return *current;
+    }
+    [[nodiscard]] std::shared_ptr<T> unused() {
+        for (const std::shared_ptr<T>& object : all_)
+            if (object.use_count() == 1)
+                return object;
+        return all_.emplace_back(std::make_shared<T>());
+    }
+
+  private:
+    std::vector<std::shared_ptr<T>> all_;
+};
+
 class VrfCache {
   public:
     // Addresses, features or routes were replaced, or the attachment has come or gone: its tables
@@ -68,10 +93,13 @@ class VrfCache {
     std::set<AttachmentId> rebuild_, touched_, unsettled_;
     bool all_ = true; // nothing was compiled so far
     Members members_;
-    // Shared with published states: copied before the first change after a publication.
-    std::shared_ptr<std::vector<dataplane::AttachmentState>> attachments_;
+    // Shared with published states.
+    using Attachments = std::vector<dataplane::AttachmentState>;
+    std::shared_ptr<Attachments> attachments_;
     std::vector<std::shared_ptr<dataplane::VlanTable>> port_vlans_;    // by PortId
     std::vector<std::shared_ptr<dataplane::VlanTable>> channel_vlans_; // by ChannelId
+    Copies<Attachments> attachment_copies_;
+    Copies<dataplane::VlanTable> vlan_copies_;
     Parts replaced_;
 };
 

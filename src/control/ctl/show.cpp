@@ -196,11 +196,6 @@ Outcome show_drops(Context& context, bool nonzero) {
 
 Outcome show_runtime(Context& context) {
     return context.show(std::string("/v1/runtime"), [](const JsonValue& reply) {
-        Table rounds({"CORE", ">POLLS", ">IDLE POLLS", ">RESTS", ">WAKES"});
-        for (const auto& worker : elements(reply, "workers"))
-            rounds.add({cell(worker, "core"), cell(worker, "polls"), cell(worker, "idle_polls"),
-                        cell(worker, "rests"), cell(worker, "wakes")});
-        rounds.print("no workers");
         Table table({"CORE", "PIPELINE", "STAGE", ">BURSTS", ">PACKETS", ">PACKETS/BURST",
                      ">CYCLES/PACKET"});
         for (const auto& worker : elements(reply, "workers"))
@@ -210,10 +205,12 @@ Outcome show_runtime(Context& context) {
                            ratio(it, "sampled_cycles", "sampled_packets")});
         table.print("no workers");
         std::puts("");
-        Table rounds({"CORE", ">ROUNDS", ">IDLE", ">P50 US", ">P99 US", ">P99.9 US", ">MAX US"});
+        Table rounds({"CORE", ">ROUNDS", ">IDLE", ">RESTS", ">WAKES", ">P50 US", ">P99 US",
+                      ">P99.9 US", ">MAX US"});
         for (const auto& worker : elements(reply, "workers"))
             if (const JsonValue* times = worker.find("round_ns"))
                 rounds.add({cell(worker, "core"), cell(worker, "polls"), cell(worker, "idle_polls"),
+                            cell(worker, "rests"), cell(worker, "wakes"),
                             microseconds(*times, "p50"), microseconds(*times, "p99"),
                             microseconds(*times, "p999"), microseconds(*times, "max")});
         rounds.print("");

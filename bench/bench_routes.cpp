@@ -119,11 +119,12 @@ class Bed {
         for (std::size_t p = 0; p < kPorts; ++p)
             setup.ports.push_back(std::make_unique<IdlePort>(static_cast<uint8_t>(p)));
         setup.aead = must(macsec::make_aead("auto"));
-        setup.pool = pool;
+        setup.pools.assign(kPorts, pool);
         plane_ = must(dataplane::Dataplane::create(std::move(setup)));
         control_ = std::make_unique<ControlPlane>(config, *plane_);
-        plane_->start();
     }
+    // Until then changes have nobody to wait for.
+    void start() { plane_->start(); }
     ~Bed() {
         plane_->stop();
         control_->release_keys();
@@ -213,6 +214,7 @@ void load(benchmark::State& state) {
     for ([[maybe_unused]] auto _ : state) {
         Bed bed;
         const AttachmentId id = must(bed.control().add_attachment(make_attachment(0)));
+        bed.start();
         const RouteChange change{million(), {}};
         Latencies latencies;
         latencies.time([&] { must(bed.control().change_routes(id, change)); });
@@ -228,6 +230,7 @@ void change(benchmark::State& state, std::size_t batch) {
         Bed bed;
         const AttachmentId id = must(bed.control().add_attachment(make_attachment(0)));
         must(bed.control().change_routes(id, {million(), {}}));
+        bed.start();
         std::mt19937_64 random(1);
         Latencies latencies;
         std::size_t done = 0;
@@ -264,6 +267,7 @@ void switch_channel(benchmark::State& state, AdminState away, std::size_t attach
                 const auto added = bed.control().add_attachment(make_attachment(n));
                 made(added ? Result<void>{} : Result<void>{added.error()});
             });
+        bed.start();
         uint64_t now_ns = monotonic_ns();
         for (int n = 0; n < 100; ++n)
             bed.control().poll(now_ns += 1'000'000);

@@ -105,20 +105,13 @@ uint16_t least_mtu(const LinkAddresses& local) {
 }
 
 Result<void> check_feature(const Model& model, const Attachment& spec, ChannelId channel,
-                           const Feature& feature, std::optional<AttachmentId> self) {
+                           const Feature& feature) {
     const ChannelConfig& config = model.config.channels[channel.value];
     const std::string field = "features." + config.name;
     if (config.edge != spec.edge || config.interconnect != spec.interconnect)
         return invalid_value(field, config.name, "a channel of the attachment's interconnect");
     if (auto good = in_range(field + ".vlan", feature.vlan, kMinFeatureVlan, kMaxVlan); !good)
         return good;
-    for (const auto& [id, other] : model.attachments) {
-        const auto found = other.features.find(channel);
-        if (id != self && found != other.features.end() && found->second.vlan == feature.vlan)
-            return conflict(field + ".vlan", std::to_string(feature.vlan),
-                            fmt::format("{}.vlan: {} is used by attachment {} on this channel",
-                                        field, feature.vlan, other.name));
-    }
     if (!feature.local.ipv4 && !feature.local.ipv6)
         return invalid_value(field + ".addresses", "[]", "an IPv4 or an IPv6 address, or both");
     if (auto good = check_addresses(field + ".addresses", feature.local); !good)
@@ -159,8 +152,7 @@ Result<void> check_subnets(const Attachment& spec) {
     return check_disjoint(v6);
 }
 
-Result<void> check_place(const Model& model, const Attachment& spec,
-                         std::optional<AttachmentId> self) {
+Result<void> check_place(const Model& model, const Attachment& spec) {
     const Config& config = model.config;
     if (auto good = check_name(spec.name); !good)
         return good;
@@ -175,6 +167,26 @@ Result<void> check_place(const Model& model, const Attachment& spec,
             return invalid_value("port", port.name, "a port that is not a channel's");
     if (auto good = in_range("vlan", spec.vlan, 0, kMaxVlan); !good)
         return good;
+    return in_range("mtu", spec.mtu, least_mtu(spec.local), port.mtu);
+}
+
+Result<void> check_features_differ(const Model& model, const Attachment& spec,
+                                   const Attachment& other) {
+    for (const auto& [channel, feature] : spec.features) {
+        const auto found = other.features.find(channel);
+        if (found == other.features.end() || found->second.vlan != feature.vlan)
+            continue;
+        const std::string field = "features." + model.config.channels[channel.value].name + ".vlan";
+        return conflict(field, std::to_string(feature.vlan),
+                        fmt::format("{}: {} is used by attachment {} on this channel", field,
+                                    feature.vlan, other.name));
+    }
+    return {};
+}
+
+// What no two attachments may have. One walk over them, for there may be thousands.
+Result<void> check_unique(const Model& model, const Attachment& spec,
+                          std::optional<AttachmentId> self) {
     for (const auto& [id, other] : model.attachments) {
         if (id == self)
             continue;
@@ -185,9 +197,13 @@ Result<void> check_place(const Model& model, const Attachment& spec,
             return conflict("vlan", std::to_string(spec.vlan),
                             fmt::format("vlan: {} on port {} is used by attachment {}",
                                         spec.vlan == 0 ? "untagged" : std::to_string(spec.vlan),
-                                        port.name, other.name));
+                                        model.config.ports[spec.port.value].name, other.name));
+        // A channel belongs to one interconnect.
+        if (other.interconnect == spec.interconnect)
+            if (auto good = check_features_differ(model, spec, other); !good)
+                return good;
     }
-    return in_range("mtu", spec.mtu, least_mtu(spec.local), port.mtu);
+    return {};
 }
 
 Result<void> check_static_neighbour(const Attachment& spec, ChannelId channel,
@@ -251,7 +267,9 @@ Result<void> check_route(const Attachment& attachment, const IpPrefix& prefix, c
 
 Result<void> check_parameters(const Model& model, const Attachment& spec,
                               std::optional<AttachmentId> self) {
-    if (auto good = check_place(model, spec, self); !good)
+    if (auto good = check_place(model, spec); !good)
+        return good;
+    if (auto good = check_unique(model, spec, self); !good)
         return good;
     if (auto good = check_addresses("addresses", spec.local); !good)
         return good;
@@ -260,7 +278,7 @@ Result<void> check_parameters(const Model& model, const Attachment& spec,
     if (auto good = check_limit("limits.ingress", spec.ingress_limit); !good)
         return good;
     for (const auto& [channel, feature] : spec.features)
-        if (auto good = check_feature(model, spec, channel, feature, self); !good)
+        if (auto good = check_feature(model, spec, channel, feature); !good)
             return good;
     if (auto good = check_subnets(spec); !good)
         return good;

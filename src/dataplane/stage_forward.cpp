@@ -1,4 +1,4 @@
-// Stages meter, fib, channel, ttl and mtu: the decision where a packet goes. Nothing in the packet
+// Stages meter, fib, channel and ttl: the decision where a packet goes. Nothing in the packet
 // is changed here, so that an ICMP error can still quote it as it came.
 
 #include "dataplane/stages.hpp"
@@ -64,11 +64,6 @@ void choose_member_for(const StageContext& context, Burst& burst, uint8_t i) noe
     burst.out_port[i] = context.state.channels[interconnect.members[member].value].port.value;
 }
 
-bool may_fragment(const Burst& burst, uint8_t i) noexcept {
-    const auto* ip = wire::overlay<wire::Ipv4>(burst.frame[i] + burst.l3_offset[i]);
-    return !burst.is_ipv6[i] && (ip->flags_fragment.host() & wire::kIpv4DontFragment) == 0;
-}
-
 } // namespace
 
 template <Direction D> void meter(StageContext& context, Burst& burst) noexcept {
@@ -118,22 +113,9 @@ void check_ttl(StageContext&, Burst& burst) noexcept {
     burst.compact();
 }
 
-template <Direction D> void check_mtu(StageContext& context, Burst& burst) noexcept {
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
-        const uint8_t i = burst.live[k];
-        if constexpr (D == Direction::ingress)
-            burst.out_mtu[i] = context.state.attachments[burst.attachment[i]].vpc_mtu;
-        if (burst.ip_length[i] > burst.out_mtu[i])
-            burst.drop(i, may_fragment(burst, i) ? Drop::no_fragmentation : Drop::mtu_exceeded);
-    }
-    burst.compact();
-}
-
 template void meter<Direction::egress>(StageContext&, Burst&) noexcept;
 template void meter<Direction::ingress>(StageContext&, Burst&) noexcept;
 template void look_up_route<Direction::egress>(StageContext&, Burst&) noexcept;
 template void look_up_route<Direction::ingress>(StageContext&, Burst&) noexcept;
-template void check_mtu<Direction::egress>(StageContext&, Burst&) noexcept;
-template void check_mtu<Direction::ingress>(StageContext&, Burst&) noexcept;
 
 } // namespace isthmus::dataplane

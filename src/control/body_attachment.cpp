@@ -12,7 +12,7 @@ namespace isthmus::control {
 namespace {
 
 constexpr uint64_t kMinMtu = 576; // RFC 791; ports and IPv6 bound it further
-constexpr uint64_t kMaxMtu = 9000;
+constexpr uint64_t kMaxMtu = kMaxPortMtu;
 constexpr std::size_t kMaxRoutes = 4'000'000;
 
 Result<void> read_addresses(LinkAddresses& out, const JsonValue& value, const FieldPath& path) {

@@ -1,6 +1,6 @@
 #include "control/compile.hpp"
 
-#include "isthmus/wire.hpp"
+#include "control/sizes.hpp"
 
 #include <algorithm>
 
@@ -147,6 +147,15 @@ dataplane::MeterRate meter_rate(const std::optional<Limit>& limit, uint16_t mtu,
     return dataplane::MeterRate::from(limit->rate_bps, limit->burst_us, mtu, tsc_hz);
 }
 
+// What may arrive, from either side; a meter counts it before it is cut into fragments.
+uint16_t largest_packet(const Config& config, const Attachment& spec,
+                        const std::vector<ChannelId>& members) {
+    uint16_t most = config.ports[spec.port.value].mtu;
+    for (const ChannelId channel : members)
+        most = std::max(most, config.ports[config.channels[channel.value].port.value].mtu);
+    return most;
+}
+
 AttachmentState attachment_state(const CompileInput& input, AttachmentId id, const Attachment& spec,
                                  const std::vector<ChannelId>& members) {
     auto cached = input.cache.find(id);
@@ -165,9 +174,9 @@ AttachmentState attachment_state(const CompileInput& input, AttachmentId id, con
     state.fib4 = cached->second.fib4.get();
     state.fib6 = cached->second.fib6.get();
     state.adjacencies = cached->second.adjacencies;
-    const uint16_t port_mtu = input.model.config.ports[spec.port.value].mtu;
-    state.egress_rate = meter_rate(spec.egress_limit, port_mtu, input.tsc_hz);
-    state.ingress_rate = meter_rate(spec.ingress_limit, port_mtu, input.tsc_hz);
+    const uint16_t largest = largest_packet(input.model.config, spec, members);
+    state.egress_rate = meter_rate(spec.egress_limit, largest, input.tsc_hz);
+    state.ingress_rate = meter_rate(spec.ingress_limit, largest, input.tsc_hz);
     for (const ChannelId channel : members) {
         const auto feature = spec.features.find(channel);
         state.features.push_back(
@@ -235,7 +244,7 @@ void compile_ports(const CompileInput& input, ForwardingState& state) {
         port.mac = input.ports[p].mac;
         port.link_local = link_local_from(port.mac);
         port.enabled = input.model.port_enabled[p];
-        port.max_frame = wire::kEthernetHeaderLength + l2_payload(config, PortId(p));
+        port.max_frame = port_sizes(config, PortId(p)).max_frame();
         for (std::size_t c = 0; c < config.channels.size(); ++c)
             if (config.channels[c].port == PortId(p))
                 port.channel = ChannelId(c);
@@ -269,14 +278,6 @@ void fill_link(Link& link, const Feature& feature) {
 }
 
 } // namespace
-
-uint32_t l2_payload(const Config& config, PortId port) {
-    uint32_t octets = config.ports[port.value].mtu + wire::kVlanTagLength;
-    for (const ChannelConfig& channel : config.channels)
-        if (channel.port == port && channel.uses_macsec())
-            octets += macsec::kMacsecOverhead;
-    return octets;
-}
 
 std::string unusable_reason(const Model& model, ChannelId channel, bool link_up,
                             const ChannelSecy& secy) {

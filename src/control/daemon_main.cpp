@@ -7,6 +7,7 @@
 #include "control/http_server.hpp"
 #include "control/pn_store.hpp"
 #include "control/ports.hpp"
+#include "control/sizes.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/ethdev_port.hpp"
@@ -167,9 +168,12 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     if (!memory)
         return memory.error();
     say("{}", *memory);
-    auto pool = dataplane::make_packet_pool(config.packet_buffers);
+    const uint16_t mtu = largest_mtu(config);
+    const uint32_t room = dataplane::packet_room(mtu);
+    auto pool = dataplane::make_packet_pool(config.packet_buffers, room);
     if (!pool)
         return pool.error();
+    say("{} packet buffers of {} octets, for MTUs up to {}", config.packet_buffers, room, mtu);
     auto aead = macsec::make_aead(config.macsec_engine);
     if (!aead)
         return Error{ErrorCode::invalid,

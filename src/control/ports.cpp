@@ -1,6 +1,7 @@
 #include "control/ports.hpp"
 
-#include "control/compile.hpp"
+#include "control/sizes.hpp"
+#include "dataplane/eal.hpp"
 #include "dataplane/ethdev_port.hpp"
 #include "sim/generator_port.hpp"
 #include "sim/wire.hpp"
@@ -18,6 +19,25 @@ constexpr std::string_view kWire = "wire:";
 // DPDK 22.11's AF_XDP driver keeps this many packet buffers per port for the kernel; with fewer it
 // receives nothing and only counts rx_nombuf.
 constexpr uint32_t kAfXdpBuffers = 4096;
+
+// ... and registers them with the kernel, which takes none that is larger than a page.
+constexpr uint32_t kAfXdpRoom = 3584;
+
+Result<void> check_buffer_size(const Config& config, const std::string& file_name) {
+    const uint16_t mtu = largest_mtu(config);
+    if (dataplane::packet_room(mtu) <= kAfXdpRoom)
+        return {};
+    for (const PortConfig& port : config.ports)
+        if (port.device.starts_with("net_af_xdp"))
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}:{}: port {}: AF_XDP works with packet buffers of at most "
+                                     "{} octets, the largest mtu of the configuration, {}, needs "
+                                     "{}",
+                                     file_name, port.line, port.name, kAfXdpRoom, mtu,
+                                     dataplane::packet_room(mtu)),
+                         "mtu", std::to_string(mtu), std::to_string(kAfXdpRoom)};
+    return {};
+}
 
 Result<void> check_buffers(const Config& config, const std::string& file_name) {
     const auto ports =
@@ -57,7 +77,7 @@ class Opener {
         dataplane::EthdevRequest request;
         request.name = port.name;
         request.mac = port.mac;
-        request.l2_payload = l2_payload(config_, PortId(index));
+        request.l2_payload = port_sizes(config_, PortId(index)).l2_payload();
         request.max_queues = static_cast<uint16_t>(config_.worker_cores.size());
         request.rx_queues = static_cast<uint16_t>(port.rx_workers.size());
         request.pool = pool_;
@@ -95,6 +115,8 @@ class Opener {
 
 Result<std::vector<std::unique_ptr<dataplane::Port>>>
 open_ports(const Config& config, const std::string& file_name, rte_mempool* pool) {
+    if (auto good = check_buffer_size(config, file_name); !good)
+        return good.error();
     if (auto good = check_buffers(config, file_name); !good)
         return good.error();
     std::vector<std::unique_ptr<dataplane::Port>> ports;

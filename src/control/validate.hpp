@@ -2,6 +2,7 @@
 // Checks of what the API asks for against the whole Model. Pure; control thread.
 
 #include "control/model.hpp"
+#include "control/sizes.hpp"
 #include "isthmus/result.hpp"
 
 #include <optional>

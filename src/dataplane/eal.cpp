@@ -1,6 +1,9 @@
 #include "dataplane/eal.hpp"
 
 #include "dataplane/packet_meta.hpp"
+#include "isthmus/wire.hpp"
+#include "macsec/aead_op.hpp"
+#include "macsec/suite.hpp"
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -9,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sched.h>
@@ -108,15 +112,23 @@ Result<std::string> start_eal(const EalRequest& request) {
                        request.memory_mb);
 }
 
-Result<rte_mempool*> make_packet_pool(uint32_t buffers) {
+uint32_t packet_room(uint16_t largest_mtu) {
+    const uint32_t frame = wire::kEthernetHeaderLength + wire::kVlanTagLength +
+                           macsec::kMacsecOverhead + largest_mtu + macsec::kAeadSlack;
+    // Some NICs count their buffers in KiB and would use less of one that is not a multiple.
+    const uint32_t kib = (frame + 1023) / 1024;
+    return RTE_PKTMBUF_HEADROOM + std::max<uint32_t>(kib * 1024, RTE_MBUF_DEFAULT_DATAROOM);
+}
+
+Result<rte_mempool*> make_packet_pool(uint32_t buffers, uint32_t room) {
     rte_mempool* pool =
         rte_pktmbuf_pool_create("packets", buffers, kPoolCache, kMetaSize,
-                                RTE_MBUF_DEFAULT_BUF_SIZE, static_cast<int>(SOCKET_ID_ANY));
+                                static_cast<uint16_t>(room), static_cast<int>(SOCKET_ID_ANY));
     if (pool == nullptr)
         return Error{ErrorCode::invalid,
-                     fmt::format("packet_buffers: {} buffers do not fit into the memory DPDK has "
-                                 "(memory_mb): {}",
-                                 buffers, rte_strerror(rte_errno)),
+                     fmt::format("packet_buffers: {} buffers of {} octets do not fit into the "
+                                 "memory DPDK has (memory_mb): {}",
+                                 buffers, room, rte_strerror(rte_errno)),
                      "packet_buffers", std::to_string(buffers), "less, or a larger memory_mb"};
     return pool;
 }

@@ -3,6 +3,7 @@
 
 #include "isthmus/result.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +24,11 @@ struct EalRequest {
 // e.g. "no hugepages: 256 MiB of ordinary pages". Errors name a CPU core that does not exist.
 [[nodiscard]] Result<std::string> start_eal(const EalRequest& request);
 
-// Packet buffers for all ports, with room for PacketMeta, SecTAG and ICV.
-[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers);
+// Octets of a packet buffer in which a frame of the largest MTU stays in one piece: behind DPDK's
+// headroom the link header, a VLAN tag and MACsec fit, and what the cipher may touch after them.
+[[nodiscard]] uint32_t packet_room(uint16_t largest_mtu);
+
+// Packet buffers for all ports; each has PacketMeta as well.
+[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers, uint32_t room);
 
 } // namespace isthmus::dataplane

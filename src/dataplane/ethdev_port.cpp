@@ -4,6 +4,7 @@
 
 #include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
 #include <rte_pci.h>
 
 #include <fmt/format.h>
@@ -118,20 +119,37 @@ Result<Queues> choose_queues(const rte_eth_dev_info& info, const EthdevRequest& 
     return Queues{std::min(most, info.max_rx_queues), std::min(most, info.max_tx_queues)};
 }
 
+// The largest MTU that rte_eth_dev_configure takes. What a device adds to it follows from its two
+// limits; one that tells no MTU adds link header and checksum.
+uint32_t most_payload(const rte_eth_dev_info& info) {
+    const bool tells = info.max_mtu != UINT16_MAX && info.max_rx_pktlen > info.max_mtu;
+    const uint32_t overhead =
+        tells ? info.max_rx_pktlen - info.max_mtu : RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+    const uint32_t by_frame = info.max_rx_pktlen > overhead ? info.max_rx_pktlen - overhead : 0;
+    return info.max_mtu == 0 ? by_frame : std::min<uint32_t>(info.max_mtu, by_frame);
+}
+
+// Frames that are longer than a buffer come in several only if the device is asked for it.
+uint64_t scatter_for(const rte_eth_dev_info& info, const EthdevRequest& request) {
+    const uint32_t frame = request.l2_payload + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+    const uint32_t room = rte_pktmbuf_data_room_size(request.pool) - RTE_PKTMBUF_HEADROOM;
+    return frame > room ? info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER : 0;
+}
+
 Result<Queues> configure(uint16_t ethdev, const rte_eth_dev_info& info,
                          const EthdevRequest& request) {
-    if (info.max_mtu != 0 && request.l2_payload > info.max_mtu)
-        return Error{
-            ErrorCode::invalid,
-            fmt::format("port {}: {} octets behind the Ethernet header must fit, the device "
-                        "allows {}",
-                        request.name, request.l2_payload, info.max_mtu),
-            "mtu", std::to_string(request.l2_payload), std::to_string(info.max_mtu)};
+    if (const uint32_t most = most_payload(info); request.l2_payload > most)
+        return Error{ErrorCode::invalid,
+                     fmt::format("port {}: {} octets behind the Ethernet header must fit (IP "
+                                 "packet, VLAN tag, MACsec), device {} carries at most {}",
+                                 request.name, request.l2_payload, info.driver_name, most),
+                     "mtu", std::to_string(request.l2_payload), std::to_string(most)};
     const auto queues = choose_queues(info, request);
     if (!queues)
         return queues.error();
     rte_eth_conf conf{};
     conf.rxmode.mtu = request.l2_payload;
+    conf.rxmode.offloads = scatter_for(info, request);
     // Flows are spread by the device if it can; else every queue is a feed of its own.
     const uint64_t spread_by = info.flow_type_rss_offloads & kSpreadBy;
     if (queues->rx > 1 && spread_by != 0) {

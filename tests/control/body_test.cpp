@@ -323,7 +323,7 @@ TEST(Body, Traffic) {
          "family"},
         {R"({"tag":1,"addresses":[],"streams":[{"source":"::1","destination":"::2",
              "sizes":[{"ip_bytes":63}]}]})",
-         "streams[0].sizes[0].ip_bytes: 63 is not allowed, expected 64..9000"},
+         "streams[0].sizes[0].ip_bytes: 63 is not allowed, expected 64..9100"},
     };
     check(read_traffic, rows);
 }

@@ -70,6 +70,23 @@ class Start(unittest.TestCase):
         text = text.replace("packet_buffers = 16384", "packet_buffers = 4096")
         self.refused(text, "packet_buffers", "4096", "8192")
 
+    def test_buffers_follow_the_largest_mtu(self):
+        code, output = self.run_with(self.wide("net_nothing0,x=1"))
+        self.assertEqual(code, 1, output)
+        self.assertIn("16384 packet buffers of 9344 octets, for MTUs up to 9100", output)
+
+    def test_jumbo_is_refused_where_it_does_not_fit(self):
+        self.refused(self.wide("net_af_xdp0,iface=nowhere0"), f"{self.path}:", "port aws-a:",
+                     "AF_XDP", "3584", "9100", "9344")
+        self.refused(self.wide("net_tap0,iface=isthmus-wide"), "port aws-a:", "9104 octets behind",
+                     "net_tap carries at most 1504")
+        many = self.wide("net_null0").replace("packet_buffers = 16384", "packet_buffers = 65536")
+        self.refused(many, "packet_buffers: 65536 buffers of 9344 octets", "memory_mb")
+
+    def wide(self, device):
+        """The first port as this device, with the largest MTU."""
+        return self.good().replace('device = "generator"', f'device = "{device}"\nmtu = 9100', 1)
+
     def test_a_core_that_is_not_there(self):
         text = re.sub(r"worker_cores = \[\d+\]", "worker_cores = [1000]", self.good())
         self.refused(text, "worker_cores", "1000")

@@ -114,11 +114,12 @@ struct PortInfo {
     uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // seen by workers
     uint64_t rx_missed = 0, rx_errors = 0, rx_nombuf = 0, tx_errors = 0; // lost in the device
 };
-// rx + originated = tx + sum(drops) + sum(punted) + in flight (0 whenever workers are between
-// bursts).
+// rx + originated + fragments = tx + sum(drops) + sum(punted) + fragmented + in flight (0 whenever
+// workers are between bursts).
 struct EdgeAccounting {
     EdgeId id;
     uint64_t rx = 0, tx = 0, originated = 0;
+    uint64_t fragmented = 0, fragments = 0; // packets that were cut, and what they became
     std::array<uint64_t, kDropCount> drops{};
     std::array<uint64_t, kPuntReasonCount>
         punted{}; // notice: not part of the sum, such packets are drops

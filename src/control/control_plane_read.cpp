@@ -74,7 +74,7 @@ PortInfo ControlPlane::port_info(PortId id) const {
 }
 
 int64_t EdgeAccounting::unaccounted() const {
-    int64_t left = static_cast<int64_t>(rx + originated - tx);
+    int64_t left = static_cast<int64_t>(rx + originated + fragments - tx - fragmented);
     for (const uint64_t packets : drops)
         left -= static_cast<int64_t>(packets);
     for (std::size_t reason = 0; reason < punted.size(); ++reason)
@@ -92,6 +92,8 @@ EdgeAccounting ControlPlane::accounting(EdgeId edge) const {
         sum.rx += counters.rx.get();
         sum.tx += counters.tx.get();
         sum.originated += counters.originated.get();
+        sum.fragmented += counters.fragmented.get();
+        sum.fragments += counters.fragments.get();
         for (std::size_t reason = 0; reason < kDropCount; ++reason)
             sum.drops[reason] += counters.drops[reason].get();
         for (std::size_t reason = 0; reason < kPuntReasonCount; ++reason)

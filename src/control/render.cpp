@@ -259,7 +259,9 @@ void write_accounting(JsonWriter& json, const Config& config, const EdgeAccounti
         .member("edge", config.edges[accounting.id.value].name)
         .member("rx", accounting.rx)
         .member("originated", accounting.originated)
-        .member("tx", accounting.tx);
+        .member("tx", accounting.tx)
+        .member("fragmented", accounting.fragmented)
+        .member("fragments", accounting.fragments);
     json.key("drops").begin_object();
     for (std::size_t i = 0; i < kDropCount; ++i)
         json.member(kDropReasons[i].name, accounting.drops[i]);

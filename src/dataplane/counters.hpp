@@ -24,9 +24,11 @@ struct alignas(kCacheLine) PortCounters {
     Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 
-// rx + originated = tx + sum(drops) + sum(punted), but for packets in a worker's hands.
+// rx + originated + fragments = tx + sum(drops) + sum(punted) + fragmented, but for packets in a
+// worker's hands: a packet that is cut ends as fragmented, and its fragments begin.
 struct alignas(kCacheLine) EdgeCounters {
     Counter rx, tx, originated;
+    Counter fragmented, fragments;
     std::array<Counter, kDropCount> drops;
     std::array<Counter, control::kPuntReasonCount> punted;
 };

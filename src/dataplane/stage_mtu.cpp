@@ -1,4 +1,4 @@
-// Stage mtu: what is larger than the way out allows.
+// Stage mtu: what is larger than the way out allows is set aside to be cut (RFC 791) or dropped.
 
 #include "dataplane/stages.hpp"
 #include "isthmus/wire.hpp"
@@ -11,6 +11,13 @@ bool may_fragment(const Burst& burst, uint8_t i) noexcept {
     return !burst.is_ipv6[i] && (ip->flags_fragment.host() & wire::kIpv4DontFragment) == 0;
 }
 
+void too_large(Burst& burst, uint8_t i) noexcept {
+    if (may_fragment(burst, i))
+        burst.set_aside(i);
+    else
+        burst.drop(i, Drop::mtu_exceeded);
+}
+
 } // namespace
 
 template <Direction D> void check_mtu(StageContext& context, Burst& burst) noexcept {
@@ -19,7 +26,7 @@ template <Direction D> void check_mtu(StageContext& context, Burst& burst) noexc
         if constexpr (D == Direction::ingress)
             burst.out_mtu[i] = context.state.attachments[burst.attachment[i]].vpc_mtu;
         if (burst.ip_length[i] > burst.out_mtu[i])
-            burst.drop(i, may_fragment(burst, i) ? Drop::no_fragmentation : Drop::mtu_exceeded);
+            too_large(burst, i);
     }
     burst.compact();
 }

@@ -182,16 +182,27 @@ void Worker::forward(const ForwardingState& state, PortId id, uint16_t count,
     }
 }
 
-// Every packet of the burst ends here: sent, punted, or counted under its reason and freed.
-template <Direction D> void Worker::finish(const StageContext& context) noexcept {
+// Every packet of the burst ends here: sent, punted, or counted under its reason and freed; or it
+// is cut, and its fragments do.
+template <Direction D> void Worker::finish(StageContext& context) noexcept {
     forward_live<D>(context);
     flush(context.state);
     for (uint16_t i = 0; i < burst_.size; ++i)
-        if (burst_.verdict[i] != kInPipeline)
+        if (burst_.verdict[i] != kInPipeline && burst_.verdict[i] != kSetAside)
             settle<D>(context, static_cast<uint8_t>(i));
     if (discarded_count_ != 0)
         rte_pktmbuf_free_bulk(discarded_.data(), discarded_count_);
     discarded_count_ = 0;
+    if (burst_.to_fragment != 0)
+        send_fragments<D>(context);
+}
+
+template <Direction D> void Worker::send_fragments(StageContext& context) noexcept {
+    fragmenter_.take(burst_);
+    while (fragmenter_.fill(burst_, counters_.edges[context.port.edge.value])) {
+        run_fragments<D>(context, burst_);
+        finish<D>(context);
+    }
 }
 
 template <Direction D> void Worker::forward_live(const StageContext&) noexcept {

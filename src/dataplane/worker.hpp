@@ -8,6 +8,7 @@
 #include "dataplane/counters.hpp"
 #include "dataplane/exchange.hpp"
 #include "dataplane/forwarding_state.hpp"
+#include "dataplane/fragmenter.hpp"
 #include "dataplane/packet_meta.hpp"
 #include "dataplane/port.hpp"
 #include "dataplane/queue_plan.hpp"
@@ -77,7 +78,8 @@ class Worker {
     uint16_t forward_handed(const ForwardingState& state, uint16_t from, uint64_t now_tsc) noexcept;
     uint16_t send_handed(const ForwardingState& state, uint16_t from) noexcept;
     uint16_t send_injected(const ForwardingState& state, uint64_t now_tsc) noexcept;
-    template <Direction D> void finish(const StageContext& context) noexcept;
+    template <Direction D> void finish(StageContext& context) noexcept;
+    template <Direction D> void send_fragments(StageContext& context) noexcept;
     template <Direction D> void forward_live(const StageContext& context) noexcept;
     template <Direction D> void settle(const StageContext& context, uint8_t i) noexcept;
     template <Direction D>
@@ -104,6 +106,7 @@ class Worker {
     WorkerCounters counters_;
     MeterCredits credits_;
     Burst burst_;
+    Fragmenter fragmenter_;
     std::vector<TxBatch> tx_;        // by PortId
     std::vector<Handoff> handoffs_;  // by worker
     std::vector<uint16_t> touched_;  // ports with packets in tx_

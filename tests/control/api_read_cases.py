@@ -57,8 +57,12 @@ class Reading(ApiTest):
         for edge in counters["accounting"]:
             punted = sum(n for reason, n in edge["punted"].items() if reason != "notice")
             self.assertEqual(
-                edge["rx"] + edge["originated"],
-                edge["tx"] + sum(edge["drops"].values()) + punted + edge["unaccounted"],
+                edge["rx"] + edge["originated"] + edge["fragments"],
+                edge["tx"]
+                + sum(edge["drops"].values())
+                + punted
+                + edge["fragmented"]
+                + edge["unaccounted"],
             )
         self.assertEqual(counters["attachments"][0]["name"], "c1")
         self.assertIn("meter_drop_bytes", counters["attachments"][0]["ingress"])

@@ -41,8 +41,8 @@ bool chosen(const Context& context, const JsonValue& item) {
 }
 
 void print_accounting(const Context& context, const JsonValue& counters) {
-    Table table({"EDGE", ">RX", ">ORIGINATED", ">TX", ">DROPPED", ">PUNTED", ">LOST IN DEVICES",
-                 ">UNACCOUNTED"});
+    Table table({"EDGE", ">RX", ">ORIGINATED", ">TX", ">DROPPED", ">PUNTED", ">FRAGMENTED",
+                 ">FRAGMENTS", ">LOST IN DEVICES", ">UNACCOUNTED"});
     const auto sum = [](const JsonValue* object) {
         uint64_t total = 0;
         if (const auto* members = object ? object->as<JsonObject>() : nullptr)
@@ -61,8 +61,8 @@ void print_accounting(const Context& context, const JsonValue& counters) {
                 lost += value->as<uint64_t>() ? *value->as<uint64_t>() : 0;
         table.add({cell(edge, "edge"), cell(edge, "rx"), cell(edge, "originated"), cell(edge, "tx"),
                    std::to_string(sum(edge.find("drops"))),
-                   std::to_string(sum(edge.find("punted"))), std::to_string(lost),
-                   cell(edge, "unaccounted")});
+                   std::to_string(sum(edge.find("punted"))), cell(edge, "fragmented"),
+                   cell(edge, "fragments"), std::to_string(lost), cell(edge, "unaccounted")});
     }
     table.print("no edge of this name");
 }

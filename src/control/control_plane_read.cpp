@@ -64,10 +64,12 @@ PortInfo ControlPlane::port_info(PortId id) const {
         info.rx_bytes += counters.rx_bytes.get();
         info.tx_packets += counters.tx_packets.get();
         info.tx_bytes += counters.tx_bytes.get();
+        info.rx_chained += counters.rx_chained.get();
     }
     const auto losses = port.losses();
     info.rx_missed = losses.rx_missed;
     info.rx_errors = losses.rx_errors;
+    info.rx_oversized = losses.rx_oversized;
     info.rx_nombuf = losses.rx_nombuf;
     info.tx_errors = losses.tx_errors;
     return info;

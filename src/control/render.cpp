@@ -140,8 +140,10 @@ void write_port(JsonWriter& json, const Config& config, const PortInfo& port) {
         .member("rx_bytes", port.rx_bytes)
         .member("tx_packets", port.tx_packets)
         .member("tx_bytes", port.tx_bytes)
+        .member("rx_chained", port.rx_chained)
         .member("rx_missed", port.rx_missed)
         .member("rx_errors", port.rx_errors)
+        .member("rx_oversized", port.rx_oversized)
         .member("rx_nombuf", port.rx_nombuf)
         .member("tx_errors", port.tx_errors)
         .end_object();

@@ -22,6 +22,7 @@ static_assert(sizeof(DirectionCounters) == kCacheLine);
 
 struct alignas(kCacheLine) PortCounters {
     Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
+    Counter rx_chained; // frames that came in several buffers
 };
 
 // rx + originated + fragments = tx + sum(drops) + sum(punted) + fragmented, but for packets in a

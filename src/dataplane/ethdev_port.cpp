@@ -25,12 +25,26 @@ struct Queues {
     uint16_t tx = 1;
 };
 
+// Each driver names its statistics as it likes: "rx_oversize_errors", "rx_oversize_pkts_phy", ...
+std::vector<uint64_t> oversize_statistics(uint16_t ethdev) {
+    std::vector<uint64_t> ids;
+    const int count = rte_eth_xstats_get_names(ethdev, nullptr, 0);
+    std::vector<rte_eth_xstat_name> names(static_cast<std::size_t>(std::max(count, 0)));
+    if (rte_eth_xstats_get_names(ethdev, names.data(), static_cast<unsigned>(names.size())) !=
+        count)
+        return ids;
+    for (std::size_t id = 0; id < names.size(); ++id)
+        if (std::string_view(names[id].name).find("oversize") != std::string_view::npos)
+            ids.push_back(id);
+    return ids;
+}
+
 class EthdevPort final : public Port {
   public:
     EthdevPort(uint16_t ethdev, Queues queues, MacAddr mac, std::string driver,
                std::vector<int> xdp_sockets)
         : ethdev_(ethdev), queues_(queues), mac_(mac), driver_(std::move(driver)),
-          xdp_sockets_(std::move(xdp_sockets)) {}
+          xdp_sockets_(std::move(xdp_sockets)), oversized_(oversize_statistics(ethdev)) {}
     ~EthdevPort() override { EthdevPort::stop(); }
 
     uint16_t rx_burst(uint16_t queue, rte_mbuf** packets, uint16_t count) noexcept override {
@@ -54,7 +68,13 @@ class EthdevPort final : public Port {
         uint64_t missed = stats.imissed;
         for (const int socket : xdp_sockets_)
             missed += xdp_ring_full(socket);
-        return {missed, stats.ierrors, stats.rx_nombuf, stats.oerrors};
+        uint64_t oversized = 0;
+        for (const uint64_t id : oversized_) {
+            uint64_t value = 0;
+            if (rte_eth_xstats_get_by_id(ethdev_, &id, &value, 1) == 1)
+                oversized += value;
+        }
+        return {missed, stats.ierrors, oversized, stats.rx_nombuf, stats.oerrors};
     }
     void stop() override {
         if (stopped_)
@@ -70,7 +90,8 @@ class EthdevPort final : public Port {
     Queues queues_;
     MacAddr mac_;
     std::string driver_;
-    std::vector<int> xdp_sockets_; // the driver's; only asked for statistics
+    std::vector<int> xdp_sockets_;    // the driver's; only asked for statistics
+    std::vector<uint64_t> oversized_; // of the device's own statistics
     bool stopped_ = false;
     DeviceLosses final_losses_; // the device forgets them when it closes
 };

@@ -108,13 +108,14 @@ void print_channel_counters(const Context& context, const JsonValue& counters) {
 
 void print_ports(const JsonArray& ports) {
     Table table({"EDGE", "PORT", "DEVICE", "MAC", ">MTU", "ADMIN", "LINK", ">RX PACKETS",
-                 ">TX PACKETS", ">RX MISSED", ">RX ERRORS", ">RX NO BUFFER", ">TX ERRORS"});
+                 ">TX PACKETS", ">RX MISSED", ">RX ERRORS", ">OVERSIZED", ">RX NO BUFFER",
+                 ">TX ERRORS"});
     for (const auto& it : ports)
         table.add({cell(it, "edge"), cell(it, "name"), cell(it, "device"), cell(it, "mac"),
                    cell(it, "mtu"), cell(it, "admin_state"),
                    cell(it, "link_up") == "yes" ? "up" : "down", cell(it, "rx_packets"),
                    cell(it, "tx_packets"), cell(it, "rx_missed"), cell(it, "rx_errors"),
-                   cell(it, "rx_nombuf"), cell(it, "tx_errors")});
+                   cell(it, "rx_oversized"), cell(it, "rx_nombuf"), cell(it, "tx_errors")});
     table.print("no ports");
 }
 

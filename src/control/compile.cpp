@@ -171,6 +171,9 @@ AttachmentState attachment_state(const CompileInput& input, AttachmentId id, con
     state.vpc_port = spec.port;
     state.vpc_vlan = spec.vlan;
     state.vpc_mtu = spec.mtu;
+    const MssLimits clamp = attachment_sizes(input.model.config, spec).clamp;
+    state.most_mss_ipv4 = clamp.ipv4;
+    state.most_mss_ipv6 = clamp.ipv6;
     state.fib4 = cached->second.fib4.get();
     state.fib6 = cached->second.fib6.get();
     state.adjacencies = cached->second.adjacencies;
@@ -330,6 +333,7 @@ std::unique_ptr<const ForwardingState> compile(const CompileInput& input) {
             state->attachments.resize(id.value + 1u);
         state->attachments[id.value] = attachment_state(
             input, id, spec, state->interconnects[spec.interconnect.value].members);
+        state->clamps_mss |= spec.mss_clamp.mode != MssClamp::Mode::off;
         state->keep_alive.push_back(input.cache.at(id).fib4);
         state->keep_alive.push_back(input.cache.at(id).fib6);
     }

@@ -100,6 +100,7 @@ struct DirectionCounters {
     uint64_t rx_packets = 0, rx_bytes = 0; // IP packets and octets that entered this direction
     uint64_t tx_packets = 0, tx_bytes = 0; // that were sent
     uint64_t meter_drop_packets = 0, meter_drop_bytes = 0;
+    uint64_t mss_clamped = 0; // SYNs whose MSS was lowered
 };
 struct AttachmentCounters {
     AttachmentId id;

@@ -43,6 +43,7 @@ AttachmentCounters ControlPlane::attachment_counters(AttachmentId id) const {
         from.tx_bytes -= what.tx_bytes;
         from.meter_drop_packets -= what.meter_drop_packets;
         from.meter_drop_bytes -= what.meter_drop_bytes;
+        from.mss_clamped -= what.mss_clamped;
     };
     subtract(now.egress, before.egress);
     subtract(now.ingress, before.ingress);

@@ -14,6 +14,7 @@ void write_channel(JsonWriter& json, const Config& config, const ChannelInfo& ch
 // Without routes and counters, as an open object: the caller may add members and ends it.
 void begin_attachment(JsonWriter& json, const Config& config, const Attachment& attachment);
 void write_limits(JsonWriter& json, const Attachment& attachment);
+void write_mss_clamp(JsonWriter& json, const MssClamp& clamp); // the member "mss_clamp"
 void write_route(JsonWriter& json, const IpPrefix& prefix, const Route& route);
 void write_routes(JsonWriter& json, const Attachment& attachment); // a list
 void write_neighbour(JsonWriter& json, const Model& model, const Neighbour& neighbour,

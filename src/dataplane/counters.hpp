@@ -17,6 +17,7 @@ struct alignas(kCacheLine) DirectionCounters {
     Counter rx_packets, rx_bytes;
     Counter tx_packets, tx_bytes;
     Counter meter_drop_packets, meter_drop_bytes;
+    Counter mss_clamped; // SYNs whose MSS was lowered
 };
 static_assert(sizeof(DirectionCounters) == kCacheLine);
 

@@ -29,6 +29,7 @@ struct AttachmentArguments {
     std::string name, port, interconnect;
     std::optional<uint32_t> vlan, mtu;
     std::vector<std::string> addresses;
+    std::string mss_clamp;                   // off, auto or a number; empty: off
     std::string egress_limit, ingress_limit; // rates; empty: none
 };
 Outcome add_attachment(Context& context, const AttachmentArguments& arguments);

@@ -109,6 +109,8 @@ void Program::add_attachment_group() {
     made->add_option("--interconnect", attachment.interconnect, "if the edge has several");
     made->add_option("--vlan", attachment.vlan, "on the VPC port; absent: untagged");
     made->add_option("--mtu", attachment.mtu, "towards the VPC");
+    made->add_option("--mss-clamp", attachment.mss_clamp,
+                     "what TCP SYNs may announce: off, auto (from the MTUs) or a number");
     made->add_option("--address", attachment.addresses, "own address, like 10.1.0.1/24")
         ->required()
         ->expected(1)

@@ -21,6 +21,9 @@ void write_neighbour(JsonWriter& json, const Model& model, const Neighbour& neig
                      uint64_t now_ns);
 void write_traffic(JsonWriter& json, const PortConfig& port, const sim::TrafficReport& report);
 
+// What port_sizes and attachment_sizes say of an edge's ports and attachments.
+void write_sizes(JsonWriter& json, const Model& model, EdgeId edge);
+
 void write_status(JsonWriter& json, const Config& config, const Status& status);
 void write_accounting(JsonWriter& json, const Config& config, const EdgeAccounting& accounting);
 // The members "egress" and "ingress" of an open object.

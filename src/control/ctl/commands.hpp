@@ -24,6 +24,9 @@ Outcome show_interconnects(Context& context);
 Outcome show_channels(Context& context);
 Outcome show_ports(Context& context);
 
+// sizes.cpp
+Outcome show_mtu(Context& context);
+
 // attachments.cpp
 struct AttachmentArguments {
     std::string name, port, interconnect;

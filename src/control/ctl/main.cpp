@@ -93,6 +93,7 @@ void Program::add_show() {
     add(show, "neighbours", "MAC addresses of next hops", show_neighbours);
     add(show, "interconnects", "interconnects and their channels", show_interconnects);
     add(show, "channels", "channels and why they are not usable", show_channels);
+    add(show, "mtu", "from the ports' MTUs to what a TCP segment may carry", show_mtu);
     add(show, "ports", "ports, their links and counters", show_ports);
     auto& channel = texts.emplace_back();
     add(show, "macsec", "SecYs, SCs and SAs with all counters of the MIB", [&](Context& context) {

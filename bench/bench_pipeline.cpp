@@ -296,7 +296,7 @@ int run(int argc, char** argv) {
     dataplane::EalRequest request;
     request.program = "bench_pipeline";
     must(dataplane::start_eal(request));
-    pool = must(dataplane::make_packet_pool(4096));
+    pool = must(dataplane::make_packet_pool(4096, dataplane::packet_room(1500)));
     for (const std::size_t ip_bytes : {64, 512, 1400})
         register_stages(ip_bytes);
     for (const std::size_t ip_bytes : {64, 512, 1400})

@@ -295,7 +295,7 @@ int run(int argc, char** argv) {
     request.worker_cores = {1};
     request.main_core = 0;
     must(dataplane::start_eal(request));
-    pool = must(dataplane::make_packet_pool(16384));
+    pool = must(dataplane::make_packet_pool(16384, dataplane::packet_room(1500)));
     add("routes/load", load);
     for (const std::size_t batch : {1, 16, 256, 4096})
         add(fmt::format("routes/change/{}", batch),

@@ -166,7 +166,7 @@ int run(const char* program) {
     request.worker_cores = {cores.back()};
     request.main_core = cores.front();
     must(dataplane::start_eal(request));
-    pool = must(dataplane::make_packet_pool(4096));
+    pool = must(dataplane::make_packet_pool(4096, dataplane::packet_room(1500)));
     fmt::print("Wake-up: p50 / p99 / most, us from a packet being there to rx_burst returning it\n"
                "| poll | idle worker | a packet every 1 to 2 ms | every 100 to 200 ms |\n"
                "| --- | --- | --- | --- |\n");

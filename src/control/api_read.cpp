@@ -112,6 +112,12 @@ Reply get_runtime(Call& call) {
     return HttpResponse{200, json.take()};
 }
 
+Reply get_sizes(Call& call) {
+    JsonWriter json;
+    write_sizes(json, call.model(), call.edge);
+    return HttpResponse{200, json.take()};
+}
+
 Reply get_interconnects(Call& call) {
     const auto& all = call.config().interconnects;
     JsonWriter json;

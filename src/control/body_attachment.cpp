@@ -13,7 +13,7 @@ namespace isthmus::control {
 namespace {
 
 constexpr uint64_t kMinMtu = 576; // RFC 791; ports and IPv6 bound it further
-constexpr uint64_t kMaxMtu = 9000;
+constexpr uint64_t kMaxMtu = kMaxPortMtu;
 constexpr std::size_t kMaxRoutes = 4'000'000;
 
 Result<void> read_addresses(LinkAddresses& out, const JsonValue& value, const FieldPath& path) {
@@ -207,6 +207,26 @@ Result<void> read_port(AttachmentBody& out, const JsonValue& value, const FieldP
     return {};
 }
 
+Result<void> read_mss_clamp(AttachmentBody& out, const JsonValue& value, const FieldPath& path) {
+    const std::string expected =
+        "'off', 'auto' or " + std::to_string(kMinMss) + ".." + std::to_string(kMaxMss);
+    out.mss_clamp = {};
+    if (const auto* number = value.as<uint64_t>()) {
+        if (*number < kMinMss || *number > kMaxMss)
+            return path.error(value.text(), expected);
+        out.mss_clamp = {MssClamp::Mode::value, static_cast<uint16_t>(*number)};
+        return {};
+    }
+    const auto text = read_text(value, path, expected);
+    if (!text)
+        return text.error();
+    if (*text == "auto")
+        out.mss_clamp.mode = MssClamp::Mode::automatic;
+    else if (*text != "off")
+        return path.error(value.text(), expected);
+    return {};
+}
+
 Result<void> read_attachment_limits(AttachmentBody& out, const JsonValue& value,
                                     const FieldPath& path) {
     LimitsChange limits;
@@ -244,6 +264,7 @@ constexpr auto kAttachmentFields = std::to_array<Field<AttachmentBody>>({
     {"port", Need::required, read_port},
     {"vlan", Need::optional, integer<AttachmentBody, &AttachmentBody::vlan, 0, kMaxVlan>},
     {"mtu", Need::optional, integer<AttachmentBody, &AttachmentBody::mtu, kMinMtu, kMaxMtu>},
+    {"mss_clamp", Need::optional, read_mss_clamp},
     {"addresses", Need::required, addresses<AttachmentBody, &AttachmentBody::local>},
     {"limits", Need::optional, read_attachment_limits},
     {"features", Need::optional, read_features},

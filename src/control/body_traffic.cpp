@@ -3,6 +3,7 @@
 
 #include "control/body.hpp"
 #include "control/body_fields.hpp"
+#include "sim/mark.hpp"
 
 #include <array>
 #include <limits>
@@ -15,7 +16,8 @@ constexpr uint64_t kMax32 = std::numeric_limits<uint32_t>::max();
 constexpr std::size_t kMaxItems = 1024;
 
 constexpr auto kSizeFields = std::to_array<Field<sim::SizeWeight>>({
-    {"ip_bytes", Need::required, integer<sim::SizeWeight, &sim::SizeWeight::ip_bytes, 64, 9000>},
+    {"ip_bytes", Need::required,
+     integer<sim::SizeWeight, &sim::SizeWeight::ip_bytes, 64, sim::kMaxIpBytes>},
     {"weight", Need::optional, integer<sim::SizeWeight, &sim::SizeWeight::weight, 1, kMax16>},
 });
 

@@ -1,6 +1,6 @@
 #include "control/compile.hpp"
 
-#include "isthmus/wire.hpp"
+#include "control/sizes.hpp"
 
 #include <algorithm>
 
@@ -58,7 +58,7 @@ void compile_ports(const CompileInput& input, ForwardingState& state) {
         port.hash_seed = kSeedBase * (port.edge.value + 1u);
         port.link_local = link_local_from(port.mac);
         port.enabled = input.model.port_enabled[p];
-        port.max_frame = wire::kEthernetHeaderLength + l2_payload(config, PortId(p));
+        port.max_frame = port_sizes(config, PortId(p)).max_frame();
         for (std::size_t c = 0; c < config.channels.size(); ++c)
             if (config.channels[c].port == PortId(p))
                 port.channel = ChannelId(c);
@@ -84,14 +84,6 @@ void fill_link(Link& link, const Feature& feature) {
 }
 
 } // namespace
-
-uint32_t l2_payload(const Config& config, PortId port) {
-    uint32_t octets = config.ports[port.value].mtu + wire::kVlanTagLength;
-    for (const ChannelConfig& channel : config.channels)
-        if (channel.port == port && channel.uses_macsec())
-            octets += macsec::kMacsecOverhead;
-    return octets;
-}
 
 std::string unusable_reason(const Model& model, ChannelId channel, bool link_up,
                             const ChannelSecy& secy) {

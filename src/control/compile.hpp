@@ -38,9 +38,6 @@ struct CompileInput {
 [[nodiscard]] std::string unusable_reason(const Model& model, ChannelId channel, bool link_up,
                                           const ChannelSecy& secy);
 
-// Octets behind the Ethernet header that a port must carry: IP packet, VLAN tag, MACsec.
-[[nodiscard]] uint32_t l2_payload(const Config& config, PortId port);
-
 // The edge's links, for the host stack: of ports that are up, and of channels that have an SA to
 // send with. All of them, those of one attachment, and one. The time does not depend on the number
 // of routes.

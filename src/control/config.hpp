@@ -20,6 +20,11 @@ namespace isthmus::control {
 inline constexpr uint32_t kDefaultCapacityMbps = 100'000;
 inline constexpr uint32_t kMaxCapacityMbps = 1'600'000;
 
+// Of a port, and of what is sent by it. Jumbo frames as the providers' circuits carry them; IPv6
+// needs the lower bound (RFC 8200, section 5).
+inline constexpr uint16_t kMaxPortMtu = 9100;
+inline constexpr uint16_t kMinPortMtu = 1280;
+
 enum class PollMode : uint8_t { busy, adaptive };
 
 struct EdgeConfig {

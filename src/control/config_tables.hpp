@@ -12,10 +12,6 @@
 
 namespace isthmus::control {
 
-// A MACsec packet of this size with SecTAG, ICV, VLAN tag, Ethernet header and headroom still fits
-// one packet buffer of 2 KiB.
-inline constexpr int64_t kMaxPortMtu = 1900;
-inline constexpr int64_t kMinPortMtu = 1280; // RFC 8200, section 5
 inline constexpr unsigned kMaxCore = 1023;
 inline constexpr std::size_t kMaxWorkers = 64;
 inline constexpr std::size_t kMaxSocketPath = 107; // sun_path without its terminating zero
@@ -180,9 +176,7 @@ inline constexpr auto kPortOptions = std::to_array<Option<PortTable>>({
      Special<PortTable>{"a PCI address, a DPDK device, 'wire:NAME' or 'generator'", read_device}},
     {"mac", Need::optional,
      Special<PortTable>{"a unicast MAC address like 02:00:00:00:00:01", read_mac}},
-    {"mtu", Need::optional, &PortTable::mtu, kMinPortMtu, kMaxPortMtu,
-     "jumbo frames are not supported yet: a packet and its MACsec overhead must fit one buffer of "
-     "2 KiB"},
+    {"mtu", Need::optional, &PortTable::mtu, kMinPortMtu, kMaxPortMtu},
     {"rx_workers", Need::optional,
      Special<PortTable>{"a list of workers, counted from 0, one for each receive queue",
                         read_rx_workers}},

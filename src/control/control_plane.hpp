@@ -101,6 +101,7 @@ struct DirectionCounters {
     uint64_t rx_packets = 0, rx_bytes = 0; // IP packets and octets that entered this direction
     uint64_t tx_packets = 0, tx_bytes = 0; // that were sent
     uint64_t meter_drop_packets = 0, meter_drop_bytes = 0;
+    uint64_t mss_clamped = 0; // SYNs whose MSS was lowered
 };
 struct AttachmentCounters {
     AttachmentId id;
@@ -113,13 +114,16 @@ struct PortInfo {
     bool enabled = true; // admin state
     bool link_up = false;
     uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // seen by workers
+    uint64_t rx_chained = 0; // frames that came in several buffers
     uint64_t rx_missed = 0, rx_errors = 0, rx_nombuf = 0, tx_errors = 0; // lost in the device
+    uint64_t rx_oversized = 0; // of rx_errors, as far as the device tells
 };
-// rx + originated = tx + sum(drops) + sum(punted) + in flight (0 whenever workers are between
-// bursts).
+// rx + originated + fragments = tx + sum(drops) + sum(punted) + fragmented + in flight (0 whenever
+// workers are between bursts).
 struct EdgeAccounting {
     EdgeId id;
     uint64_t rx = 0, tx = 0, originated = 0;
+    uint64_t fragmented = 0, fragments = 0; // packets that were cut, and what they became
     std::array<uint64_t, kDropCount> drops{};
     std::array<uint64_t, kPuntReasonCount>
         punted{}; // notice: not part of the sum, such packets are drops

@@ -43,6 +43,7 @@ AttachmentCounters ControlPlane::attachment_counters(AttachmentId id) const {
         from.tx_bytes -= what.tx_bytes;
         from.meter_drop_packets -= what.meter_drop_packets;
         from.meter_drop_bytes -= what.meter_drop_bytes;
+        from.mss_clamped -= what.mss_clamped;
     };
     subtract(now.egress, before.egress);
     subtract(now.ingress, before.ingress);
@@ -64,17 +65,19 @@ PortInfo ControlPlane::port_info(PortId id) const {
         info.rx_bytes += counters.rx_bytes.get();
         info.tx_packets += counters.tx_packets.get();
         info.tx_bytes += counters.tx_bytes.get();
+        info.rx_chained += counters.rx_chained.get();
     }
     const auto losses = port.losses();
     info.rx_missed = losses.rx_missed;
     info.rx_errors = losses.rx_errors;
+    info.rx_oversized = losses.rx_oversized;
     info.rx_nombuf = losses.rx_nombuf;
     info.tx_errors = losses.tx_errors;
     return info;
 }
 
 int64_t EdgeAccounting::unaccounted() const {
-    int64_t left = static_cast<int64_t>(rx + originated - tx);
+    int64_t left = static_cast<int64_t>(rx + originated + fragments - tx - fragmented);
     for (const uint64_t packets : drops)
         left -= static_cast<int64_t>(packets);
     for (std::size_t reason = 0; reason < punted.size(); ++reason)
@@ -92,6 +95,8 @@ EdgeAccounting ControlPlane::accounting(EdgeId edge) const {
         sum.rx += counters.rx.get();
         sum.tx += counters.tx.get();
         sum.originated += counters.originated.get();
+        sum.fragmented += counters.fragmented.get();
+        sum.fragments += counters.fragments.get();
         for (std::size_t reason = 0; reason < kDropCount; ++reason)
             sum.drops[reason] += counters.drops[reason].get();
         for (std::size_t reason = 0; reason < kPuntReasonCount; ++reason)

@@ -133,6 +133,7 @@ struct ControlPlane::State {
             sum.tx_bytes += one.tx_bytes.get();
             sum.meter_drop_packets += one.meter_drop_packets.get();
             sum.meter_drop_bytes += one.meter_drop_bytes.get();
+            sum.mss_clamped += one.mss_clamped.get();
         });
     }
     Result<sim::GeneratorPort*> generator(PortId port) {

@@ -7,6 +7,7 @@
 #include "control/http_server.hpp"
 #include "control/pn_store.hpp"
 #include "control/ports.hpp"
+#include "control/sizes.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/ethdev_port.hpp"
@@ -140,10 +141,10 @@ void print_accounting(const ControlPlane& control) {
         for (std::size_t reason = 0; reason < sum.punted.size(); ++reason)
             if (reason != static_cast<std::size_t>(PuntReason::notice))
                 punted += sum.punted[reason];
-        say("accounting edge={} rx={} originated={} tx={} drops={} punted={} unaccounted={} "
-            "device_rx_lost={} device_tx_lost={}",
-            config.edges[e].name, sum.rx, sum.originated, sum.tx, drops, punted, sum.unaccounted(),
-            sum.device_rx_lost, sum.device_tx_lost);
+        say("accounting edge={} rx={} originated={} tx={} drops={} punted={} fragmented={} "
+            "fragments={} unaccounted={} device_rx_lost={} device_tx_lost={}",
+            config.edges[e].name, sum.rx, sum.originated, sum.tx, drops, punted, sum.fragmented,
+            sum.fragments, sum.unaccounted(), sum.device_rx_lost, sum.device_tx_lost);
     }
 }
 

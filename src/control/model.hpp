@@ -47,6 +47,15 @@ struct Limit {
     bool operator==(const Limit&) const = default;
 };
 
+// What TCP SYNs may announce as maximum segment size, in both directions: anything, what the
+// smallest MTU on the way leaves, or at most a number.
+struct MssClamp {
+    enum class Mode : uint8_t { off, automatic, value };
+    Mode mode = Mode::off;
+    uint16_t value = 0; // exactly with Mode::value
+    bool operator==(const MssClamp&) const = default;
+};
+
 // One end of a link on which the edge owns addresses: an attachment's VPC side (channel is none) or
 // its feature on a channel.
 struct LinkId {
@@ -62,6 +71,7 @@ struct Attachment {
     PortId port;         // VPC port of the same edge, not a channel's
     uint16_t vlan = 0;   // 0: untagged
     uint16_t mtu = 1500; // largest IP packet sent to the VPC
+    MssClamp mss_clamp;
     LinkAddresses local; // on the VPC side
     std::optional<Limit> egress_limit;
     std::optional<Limit> ingress_limit;

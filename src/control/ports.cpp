@@ -1,6 +1,7 @@
 #include "control/ports.hpp"
 
-#include "control/compile.hpp"
+#include "control/sizes.hpp"
+#include "dataplane/eal.hpp"
 #include "dataplane/port_queues.hpp"
 #include "sim/generator_port.hpp"
 #include "sim/wire.hpp"
@@ -21,6 +22,25 @@ dataplane::PacketMemory packet_memory(const Config& config) {
             return port.device.starts_with("net_virtio_user");
         });
     return shared ? dataplane::PacketMemory::shared : dataplane::PacketMemory::own;
+}
+
+// AF_XDP registers packet buffers with the kernel, which takes none that is larger than a page.
+constexpr uint32_t kAfXdpRoom = 3584;
+
+Result<void> check_buffer_size(const Config& config, const std::string& file_name) {
+    const uint16_t mtu = largest_mtu(config);
+    if (dataplane::packet_room(mtu) <= kAfXdpRoom)
+        return {};
+    for (const PortConfig& port : config.ports)
+        if (port.device.starts_with("net_af_xdp"))
+            return Error{ErrorCode::invalid,
+                         fmt::format("{}:{}: port {}: AF_XDP works with packet buffers of at most "
+                                     "{} octets, the largest mtu of the configuration, {}, needs "
+                                     "{}",
+                                     file_name, port.line, port.name, kAfXdpRoom, mtu,
+                                     dataplane::packet_room(mtu)),
+                         "mtu", std::to_string(mtu), std::to_string(kAfXdpRoom)};
+    return {};
 }
 
 // Before any device is touched.
@@ -57,7 +77,7 @@ class Attacher {
         dataplane::EthdevRequest& request = attached.request;
         request.name = port.name;
         request.mac = port.mac;
-        request.l2_payload = l2_payload(config_, PortId(index));
+        request.l2_payload = port_sizes(config_, PortId(index)).l2_payload();
         request.max_queues = static_cast<uint16_t>(config_.worker_cores.size());
         request.rx_queues = static_cast<uint16_t>(port.rx_workers.size());
         request.wake = config_.poll == PollMode::adaptive;
@@ -157,6 +177,8 @@ Result<std::unique_ptr<dataplane::Port>> open(const AttachedPort& attached, std:
 } // namespace
 
 Result<std::vector<AttachedPort>> attach_ports(const Config& config, const std::string& file_name) {
+    if (auto good = check_buffer_size(config, file_name); !good)
+        return good.error();
     if (auto good = check_buffers(config, file_name); !good)
         return good.error();
     std::vector<AttachedPort> ports;
@@ -189,7 +211,8 @@ Result<dataplane::PacketPools> make_pools(const Config& config, const std::strin
         sockets.push_back(dataplane::worker_socket(worker));
     const auto handoffs = dataplane::plan_handoffs(queue_plans(config, ports), workers);
     const dataplane::PacketMemory memory = packet_memory(config);
-    const dataplane::PoolUnits units = dataplane::pool_units(memory);
+    const uint32_t room = dataplane::packet_room(largest_mtu(config));
+    const dataplane::PoolUnits units = dataplane::pool_units(room, memory);
     const auto in_file = [&](Error error) {
         error.message = fmt::format("{}: {}", file_name, error.message);
         return error;
@@ -200,7 +223,7 @@ Result<dataplane::PacketPools> make_pools(const Config& config, const std::strin
         return in_file(plans.error());
     const uint64_t rings = sizeof(void*) * (handoffs.size() * units.handoff_ring +
                                             std::size_t{workers} * units.control_rings);
-    auto pools = dataplane::PacketPools::create(*plans, config.memory_mb, rings, memory);
+    auto pools = dataplane::PacketPools::create(*plans, config.memory_mb, rings, room, memory);
     if (!pools)
         return in_file(pools.error());
     return pools;

@@ -58,6 +58,7 @@ void write_direction(JsonWriter& json, std::string_view name, const DirectionCou
         .member("tx_bytes", counters.tx_bytes)
         .member("meter_drop_packets", counters.meter_drop_packets)
         .member("meter_drop_bytes", counters.meter_drop_bytes)
+        .member("mss_clamped", counters.mss_clamped)
         .end_object();
 }
 
@@ -140,8 +141,10 @@ void write_port(JsonWriter& json, const Config& config, const PortInfo& port) {
         .member("rx_bytes", port.rx_bytes)
         .member("tx_packets", port.tx_packets)
         .member("tx_bytes", port.tx_bytes)
+        .member("rx_chained", port.rx_chained)
         .member("rx_missed", port.rx_missed)
         .member("rx_errors", port.rx_errors)
+        .member("rx_oversized", port.rx_oversized)
         .member("rx_nombuf", port.rx_nombuf)
         .member("tx_errors", port.tx_errors)
         .end_object();
@@ -155,6 +158,7 @@ void begin_attachment(JsonWriter& json, const Config& config, const Attachment& 
         .member("port", config.ports[attachment.port.value].name)
         .member("vlan", attachment.vlan)
         .member("mtu", attachment.mtu);
+    write_mss_clamp(json, attachment.mss_clamp);
     write_addresses(json, attachment.local);
     json.key("limits");
     write_limits(json, attachment);
@@ -171,6 +175,14 @@ void write_limits(JsonWriter& json, const Attachment& attachment) {
     write_limit(json, "egress", attachment.egress_limit);
     write_limit(json, "ingress", attachment.ingress_limit);
     json.end_object();
+}
+
+void write_mss_clamp(JsonWriter& json, const MssClamp& clamp) {
+    json.key("mss_clamp");
+    if (clamp.mode == MssClamp::Mode::value)
+        json.value(clamp.value);
+    else
+        json.value(clamp.mode == MssClamp::Mode::off ? "off" : "auto");
 }
 
 void write_route(JsonWriter& json, const IpPrefix& prefix, const Route& route) {
@@ -259,7 +271,9 @@ void write_accounting(JsonWriter& json, const Config& config, const EdgeAccounti
         .member("edge", config.edges[accounting.id.value].name)
         .member("rx", accounting.rx)
         .member("originated", accounting.originated)
-        .member("tx", accounting.tx);
+        .member("tx", accounting.tx)
+        .member("fragmented", accounting.fragmented)
+        .member("fragments", accounting.fragments);
     json.key("drops").begin_object();
     for (std::size_t i = 0; i < kDropCount; ++i)
         json.member(kDropReasons[i].name, accounting.drops[i]);

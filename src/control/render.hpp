@@ -14,11 +14,15 @@ void write_channel(JsonWriter& json, const Config& config, const ChannelInfo& ch
 // Without routes and counters, as an open object: the caller may add members and ends it.
 void begin_attachment(JsonWriter& json, const Config& config, const Attachment& attachment);
 void write_limits(JsonWriter& json, const Attachment& attachment);
+void write_mss_clamp(JsonWriter& json, const MssClamp& clamp); // the member "mss_clamp"
 void write_route(JsonWriter& json, const IpPrefix& prefix, const Route& route);
 void write_routes(JsonWriter& json, const Attachment& attachment); // a list
 void write_neighbour(JsonWriter& json, const Model& model, const Neighbour& neighbour,
                      uint64_t now_ns);
 void write_traffic(JsonWriter& json, const PortConfig& port, const sim::TrafficReport& report);
+
+// What port_sizes and attachment_sizes say of an edge's ports and attachments.
+void write_sizes(JsonWriter& json, const Model& model, EdgeId edge);
 
 void write_status(JsonWriter& json, const Config& config, const Status& status);
 void write_accounting(JsonWriter& json, const Config& config, const EdgeAccounting& accounting);

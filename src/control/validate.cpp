@@ -100,6 +100,12 @@ Result<void> check_limit(const std::string& field, const std::optional<Limit>& l
     return check_peak(field, *limit);
 }
 
+Result<void> check_mss_clamp(const MssClamp& clamp) {
+    if (clamp.mode != MssClamp::Mode::value)
+        return {};
+    return in_range("mss_clamp", clamp.value, kMinMss, kMaxMss);
+}
+
 uint16_t least_mtu(const LinkAddresses& local) {
     return local.ipv6 ? 1280 : 576; // RFC 8200 section 5; RFC 791
 }
@@ -270,6 +276,8 @@ Result<void> check_parameters(const Model& model, const Attachment& spec,
     if (auto good = check_place(model, spec); !good)
         return good;
     if (auto good = check_unique(model, spec, self); !good)
+        return good;
+    if (auto good = check_mss_clamp(spec.mss_clamp); !good)
         return good;
     if (auto good = check_addresses("addresses", spec.local); !good)
         return good;

@@ -2,6 +2,7 @@
 // Checks of what the API asks for against the whole Model. Pure; control thread.
 
 #include "control/model.hpp"
+#include "control/sizes.hpp"
 #include "isthmus/result.hpp"
 
 #include <optional>
@@ -17,6 +18,8 @@ inline constexpr uint64_t kMinExcessBps = 64'000; // of the peak over the rate
 inline constexpr uint64_t kMaxDscp = 63;          // RFC 2474: six bits
 inline constexpr uint32_t kMinBurstUs = 100;
 inline constexpr uint32_t kMaxBurstUs = 1'000'000;
+inline constexpr uint16_t kMinMss = 536; // what every host takes over IPv4 (RFC 9293, 3.7.1)
+inline constexpr uint16_t kMaxMss = kMaxPortMtu - kTcpOverIpv4;
 
 // The whole attachment: references, VLANs free, addresses, limits, features and routes. `self` is
 // the slot it replaces, if any.

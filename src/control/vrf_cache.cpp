@@ -1,6 +1,7 @@
 #include "control/vrf_cache.hpp"
 
 #include "control/compile.hpp"
+#include "control/sizes.hpp"
 
 #include <algorithm>
 
@@ -41,6 +42,18 @@ dataplane::MeterRate meter_rate(const std::optional<Limit>& limit, uint16_t mtu,
         return dataplane::MeterRate::two_rate(limit->rate_bps, *limit->peak_bps,
                                               *limit->excess_dscp, limit->burst_us, mtu, tsc_hz);
     return dataplane::MeterRate::from(limit->rate_bps, limit->burst_us, mtu, tsc_hz);
+}
+
+// What may arrive, from either side; a meter counts it before it is cut into fragments.
+uint16_t largest_packet(const Config& config, const Attachment& spec) {
+    uint16_t most = config.ports[spec.port.value].mtu;
+    for (const auto& [channel, feature] : spec.features)
+        most = std::max(most, config.ports[config.channels[channel.value].port.value].mtu);
+    return most;
+}
+
+bool clamps(const AttachmentState& state) {
+    return state.most_mss_ipv4 != 0 || state.most_mss_ipv6 != 0;
 }
 
 bool same_vlans(const AttachmentState& a, const AttachmentState& b) {
@@ -108,6 +121,7 @@ void VrfCache::follow(const CompileInput& input, dataplane::ForwardingState& sta
     rebuild_.clear();
     touched_.clear();
     state.attachments = *attachments_;
+    state.clamps_mss = clamping_ != 0;
     state.keep_alive.push_back(attachments_);
     for (std::size_t p = 0; p < port_vlans_.size(); ++p)
         state.ports[p].vlans = port_vlans_[p];
@@ -189,9 +203,12 @@ void VrfCache::refresh(const CompileInput& input, AttachmentId id, bool rebuild)
     state.fib6 = &entry.vrf->fib6();
     state.adjacencies = *entry.adjacencies;
     state.features = *entry.features;
-    const uint16_t port_mtu = input.model.config.ports[spec.port.value].mtu;
-    state.egress_rate = meter_rate(spec.egress_limit, port_mtu, input.tsc_hz);
-    state.ingress_rate = meter_rate(spec.ingress_limit, port_mtu, input.tsc_hz);
+    const MssLimits clamp = attachment_sizes(input.model.config, spec).clamp;
+    state.most_mss_ipv4 = clamp.ipv4;
+    state.most_mss_ipv6 = clamp.ipv6;
+    const uint16_t largest = largest_packet(input.model.config, spec);
+    state.egress_rate = meter_rate(spec.egress_limit, largest, input.tsc_hz);
+    state.ingress_rate = meter_rate(spec.ingress_limit, largest, input.tsc_hz);
     auto& attachments = attachment_copies_.writable(attachments_);
     if (attachments.size() <= id.value)
         attachments.resize(id.value + 1u);
@@ -201,6 +218,7 @@ void VrfCache::refresh(const CompileInput& input, AttachmentId id, bool rebuild)
 
 // The VLANs of an attachment lead to its slot, those that it had before no longer do.
 void VrfCache::move(AttachmentId id, const AttachmentState& before, const AttachmentState& after) {
+    clamping_ = clamping_ + clamps(after) - clamps(before);
     if (same_vlans(before, after))
         return;
     set_vlans(before, AttachmentId::kNone, id.value);

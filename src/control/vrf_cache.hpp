@@ -91,7 +91,8 @@ class VrfCache {
 
     std::map<AttachmentId, Entry> entries_;
     std::set<AttachmentId> rebuild_, touched_, unsettled_;
-    bool all_ = true; // nothing was compiled so far
+    bool all_ = true;          // nothing was compiled so far
+    std::size_t clamping_ = 0; // attachments that bound the MSS
     Members members_;
     // Shared with published states.
     using Attachments = std::vector<dataplane::AttachmentState>;

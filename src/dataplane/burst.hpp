@@ -15,9 +15,11 @@ struct rte_mbuf;
 
 namespace isthmus::dataplane {
 
-// 0 while in the pipeline; 1 + Drop; 0x80 | PuntReason.
+// 0 while in the pipeline; 1 + Drop; 0x7f: to be fragmented; 0x80 | PuntReason.
 using Verdict = uint8_t;
 inline constexpr Verdict kInPipeline = 0;
+inline constexpr Verdict kSetAside = 0x7f;
+static_assert(kDropCount < kSetAside);
 [[nodiscard]] constexpr Verdict verdict_of(Drop drop) {
     return static_cast<Verdict>(static_cast<uint8_t>(drop) + 1);
 }
@@ -28,11 +30,12 @@ inline constexpr Verdict kInPipeline = 0;
 template <class T> using PerPacket = std::array<T, kBurstMax>;
 
 struct alignas(kCacheLine) Burst {
-    uint16_t size = 0;       // packets received
-    uint16_t live_count = 0; // packets still in the pipeline
-    uint16_t marked = 0;     // of these, those that got a verdict since the list was compacted
-    uint64_t yellow = 0;     // bits: packets to be sent with the DSCP of the excess rate
-    PerPacket<uint8_t> live; // their indices, ascending
+    uint16_t size = 0;        // packets received
+    uint16_t live_count = 0;  // packets still in the pipeline
+    uint16_t marked = 0;      // of these, those that got a verdict since the list was compacted
+    uint64_t yellow = 0;      // bits: packets to be sent with the DSCP of the excess rate
+    uint64_t to_fragment = 0; // bits: packets that check_mtu has set aside
+    PerPacket<uint8_t> live;  // their indices, ascending
     PerPacket<Verdict> verdict;
 
     PerPacket<rte_mbuf*> packet;
@@ -57,6 +60,7 @@ struct alignas(kCacheLine) Burst {
         size = packets;
         live_count = packets;
         marked = 0;
+        to_fragment = 0;
         for (uint16_t i = 0; i < packets; ++i) {
             live[i] = static_cast<uint8_t>(i);
             verdict[i] = kInPipeline;
@@ -64,6 +68,12 @@ struct alignas(kCacheLine) Burst {
     }
     void drop(uint8_t i, Drop reason) { decide(i, verdict_of(reason)); }
     void punt(uint8_t i, control::PuntReason reason) { decide(i, verdict_of(reason)); }
+
+    // The worker cuts it when the burst has left the pipeline.
+    void set_aside(uint8_t i) {
+        decide(i, kSetAside);
+        to_fragment |= uint64_t{1} << i;
+    }
 
     // Removes packets with a verdict from the list; a stage calls it once, at its end.
     void compact() {

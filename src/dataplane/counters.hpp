@@ -18,6 +18,7 @@ struct alignas(kCacheLine) DirectionCounters {
     Counter rx_packets, rx_bytes;
     Counter tx_packets, tx_bytes;
     Counter meter_drop_packets, meter_drop_bytes;
+    Counter mss_clamped; // SYNs whose MSS was lowered
 };
 static_assert(sizeof(DirectionCounters) == kCacheLine);
 
@@ -54,11 +55,14 @@ using TxCount = RunCount<&DirectionCounters::tx_packets, &DirectionCounters::tx_
 
 struct alignas(kCacheLine) PortCounters {
     Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
+    Counter rx_chained; // frames that came in several buffers
 };
 
-// rx + originated = tx + sum(drops) + sum(punted), but for packets in a worker's hands.
+// rx + originated + fragments = tx + sum(drops) + sum(punted) + fragmented, but for packets in a
+// worker's hands: a packet that is cut ends as fragmented, and its fragments begin.
 struct alignas(kCacheLine) EdgeCounters {
     Counter rx, tx, originated;
+    Counter fragmented, fragments;
     std::array<Counter, kDropCount> drops;
     std::array<Counter, control::kPuntReasonCount> punted;
 };

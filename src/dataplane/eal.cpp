@@ -2,6 +2,9 @@
 
 #include "dataplane/packet_heap.hpp"
 #include "dataplane/packet_meta.hpp"
+#include "isthmus/wire.hpp"
+#include "macsec/aead_op.hpp"
+#include "macsec/suite.hpp"
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -10,6 +13,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sched.h>
@@ -109,10 +113,17 @@ Result<std::string> start_eal(const EalRequest& request) {
                        request.memory_mb);
 }
 
-uint64_t packet_buffer_bytes(PacketMemory memory) {
+uint32_t packet_room(uint16_t largest_mtu) {
+    const uint32_t frame = wire::kEthernetHeaderLength + wire::kVlanTagLength +
+                           macsec::kMacsecOverhead + largest_mtu + macsec::kAeadSlack;
+    // Some NICs count their buffers in KiB and would use less of one that is not a multiple.
+    const uint32_t kib = (frame + 1023) / 1024;
+    return RTE_PKTMBUF_HEADROOM + std::max<uint32_t>(kib * 1024, RTE_MBUF_DEFAULT_DATAROOM);
+}
+
+uint64_t packet_buffer_bytes(uint32_t room, PacketMemory memory) {
     rte_mempool_objsz size{};
-    const uint64_t bytes = rte_mempool_calc_obj_size(
-        sizeof(rte_mbuf) + kMetaSize + RTE_MBUF_DEFAULT_BUF_SIZE, 0, &size);
+    const uint64_t bytes = rte_mempool_calc_obj_size(sizeof(rte_mbuf) + kMetaSize + room, 0, &size);
     if (rte_eal_has_hugepages() || memory == PacketMemory::own)
         return bytes;
     // Buffers do not cross pages.
@@ -120,11 +131,12 @@ uint64_t packet_buffer_bytes(PacketMemory memory) {
     return bytes > page ? bytes : page / (page / bytes);
 }
 
-Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket, PacketMemory memory) {
+Result<rte_mempool*> make_packet_pool(uint32_t buffers, uint32_t room, int socket,
+                                      PacketMemory memory) {
     static int made = 0; // DPDK's names are unique
     if (!rte_eal_has_hugepages() && memory == PacketMemory::own) {
         // A fiftieth of the buffers' own size for what does not fit the end of a page.
-        const uint64_t bytes = packet_buffer_bytes(memory) * buffers;
+        const uint64_t bytes = packet_buffer_bytes(room, memory) * buffers;
         const auto heap = make_packet_heap(bytes + bytes / 50 + kPoolOverheadBytes);
         if (!heap)
             return heap.error();
@@ -132,12 +144,12 @@ Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket, PacketMemory
     }
     rte_mempool* pool =
         rte_pktmbuf_pool_create(fmt::format("packets-{}", made++).c_str(), buffers, kPoolCache,
-                                kMetaSize, RTE_MBUF_DEFAULT_BUF_SIZE, socket);
+                                kMetaSize, static_cast<uint16_t>(room), socket);
     if (pool == nullptr)
         return Error{ErrorCode::invalid,
-                     fmt::format("packet_buffers: {} buffers do not fit into the memory DPDK has "
-                                 "(memory_mb): {}",
-                                 buffers, rte_strerror(rte_errno)),
+                     fmt::format("packet_buffers: {} buffers of {} octets do not fit into the "
+                                 "memory DPDK has (memory_mb): {}",
+                                 buffers, room, rte_strerror(rte_errno)),
                      "packet_buffers", std::to_string(buffers), "less, or a larger memory_mb"};
     return pool;
 }

@@ -27,14 +27,19 @@ struct EalRequest {
 // Room on every lcore's free list of a pool; DPDK's usual choice for bursts of 32 to 64.
 inline constexpr uint32_t kPoolCache = 256;
 
+// Octets of a packet buffer in which a frame of the largest MTU stays in one piece: behind DPDK's
+// headroom the link header, a VLAN tag and MACsec fit, and what the cipher may touch after them.
+[[nodiscard]] uint32_t packet_room(uint16_t largest_mtu);
+
 // Whether another process looks into the buffers, as the back end of virtio_user does: then they
 // must be in EAL's memory. Without hugepages that is slower, see packet_heap.hpp.
 enum class PacketMemory : uint8_t { own, shared };
 
-// Octets that a buffer takes.
-[[nodiscard]] uint64_t packet_buffer_bytes(PacketMemory memory);
-// Packet buffers with room for PacketMeta, SecTAG and ICV; `socket` -1: wherever there is memory.
-[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers, int socket = -1,
+// Octets that a buffer takes in all.
+[[nodiscard]] uint64_t packet_buffer_bytes(uint32_t room, PacketMemory memory);
+// Packet buffers with PacketMeta beside the room; `socket` -1: wherever there is memory.
+[[nodiscard]] Result<rte_mempool*> make_packet_pool(uint32_t buffers, uint32_t room,
+                                                    int socket = -1,
                                                     PacketMemory memory = PacketMemory::own);
 
 } // namespace isthmus::dataplane

@@ -5,6 +5,7 @@
 
 #include <rte_dev.h>
 #include <rte_ethdev.h>
+#include <rte_mbuf.h>
 #include <rte_pci.h>
 
 #include <fmt/format.h>
@@ -26,12 +27,27 @@ struct Queues {
     uint16_t tx = 1;
 };
 
+// Each driver names its statistics as it likes: "rx_oversize_errors", "rx_oversize_pkts_phy", ...
+std::vector<uint64_t> oversize_statistics(uint16_t ethdev) {
+    std::vector<uint64_t> ids;
+    const int count = rte_eth_xstats_get_names(ethdev, nullptr, 0);
+    std::vector<rte_eth_xstat_name> names(static_cast<std::size_t>(std::max(count, 0)));
+    if (rte_eth_xstats_get_names(ethdev, names.data(), static_cast<unsigned>(names.size())) !=
+        count)
+        return ids;
+    for (std::size_t id = 0; id < names.size(); ++id)
+        if (std::string_view(names[id].name).find("oversize") != std::string_view::npos)
+            ids.push_back(id);
+    return ids;
+}
+
 class EthdevPort final : public Port {
   public:
     EthdevPort(uint16_t ethdev, Queues queues, MacAddr mac, std::string driver,
                std::vector<int> xdp_sockets, std::vector<EthdevWait> waits)
         : ethdev_(ethdev), queues_(queues), mac_(mac), driver_(std::move(driver)),
-          xdp_sockets_(std::move(xdp_sockets)), waits_(std::move(waits)) {}
+          xdp_sockets_(std::move(xdp_sockets)), waits_(std::move(waits)),
+          oversized_(oversize_statistics(ethdev)) {}
     ~EthdevPort() override { EthdevPort::stop(); }
 
     uint16_t rx_burst(uint16_t queue, rte_mbuf** packets, uint16_t count) noexcept override {
@@ -58,7 +74,13 @@ class EthdevPort final : public Port {
         uint64_t missed = stats.imissed;
         for (const int socket : xdp_sockets_)
             missed += xdp_ring_full(socket);
-        return {missed, stats.ierrors, stats.rx_nombuf, stats.oerrors};
+        uint64_t oversized = 0;
+        for (const uint64_t id : oversized_) {
+            uint64_t value = 0;
+            if (rte_eth_xstats_get_by_id(ethdev_, &id, &value, 1) == 1)
+                oversized += value;
+        }
+        return {missed, stats.ierrors, oversized, stats.rx_nombuf, stats.oerrors};
     }
     void stop() override {
         if (stopped_)
@@ -74,8 +96,9 @@ class EthdevPort final : public Port {
     Queues queues_;
     MacAddr mac_;
     std::string driver_;
-    std::vector<int> xdp_sockets_;  // the driver's; asked for statistics
-    std::vector<EthdevWait> waits_; // by receive queue
+    std::vector<int> xdp_sockets_;    // the driver's; asked for statistics
+    std::vector<EthdevWait> waits_;   // by receive queue
+    std::vector<uint64_t> oversized_; // of the device's own statistics
     bool stopped_ = false;
     DeviceLosses final_losses_; // the device forgets them when it closes
 };
@@ -142,6 +165,23 @@ Result<EthdevPlan> plan(uint16_t ethdev, const rte_eth_dev_info& info,
     return plan;
 }
 
+// The largest MTU that rte_eth_dev_configure takes. What a device adds to it follows from its two
+// limits; one that tells no MTU adds link header and checksum.
+uint32_t most_payload(const rte_eth_dev_info& info) {
+    const bool tells = info.max_mtu != UINT16_MAX && info.max_rx_pktlen > info.max_mtu;
+    const uint32_t overhead =
+        tells ? info.max_rx_pktlen - info.max_mtu : RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+    const uint32_t by_frame = info.max_rx_pktlen > overhead ? info.max_rx_pktlen - overhead : 0;
+    return info.max_mtu == 0 ? by_frame : std::min<uint32_t>(info.max_mtu, by_frame);
+}
+
+// Frames that are longer than a buffer come in several only if the device is asked for it.
+uint64_t scatter_for(const rte_eth_dev_info& info, const EthdevRequest& request) {
+    const uint32_t frame = request.l2_payload + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+    const uint32_t room = rte_pktmbuf_data_room_size(request.pool) - RTE_PKTMBUF_HEADROOM;
+    return frame > room ? info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER : 0;
+}
+
 // A device as it has been set up and started.
 struct Started {
     EthdevPlan plan;
@@ -149,15 +189,21 @@ struct Started {
     bool interrupts = false;
 };
 
+Result<void> check_payload(const rte_eth_dev_info& info, const EthdevRequest& request) {
+    const uint32_t most = most_payload(info);
+    if (request.l2_payload <= most)
+        return {};
+    return Error{ErrorCode::invalid,
+                 fmt::format("port {}: {} octets behind the Ethernet header must fit (IP packet, "
+                             "VLAN tag, MACsec), device {} carries at most {}",
+                             request.name, request.l2_payload, info.driver_name, most),
+                 "mtu", std::to_string(request.l2_payload), std::to_string(most)};
+}
+
 Result<Started> start(uint16_t ethdev, const rte_eth_dev_info& info, const EthdevRequest& request,
                       bool interrupts) {
-    if (info.max_mtu != 0 && request.l2_payload > info.max_mtu)
-        return Error{
-            ErrorCode::invalid,
-            fmt::format("port {}: {} octets behind the Ethernet header must fit, the device "
-                        "allows {}",
-                        request.name, request.l2_payload, info.max_mtu),
-            "mtu", std::to_string(request.l2_payload), std::to_string(info.max_mtu)};
+    if (auto good = check_payload(info, request); !good)
+        return good.error();
     const auto planned = plan(ethdev, info, request);
     if (!planned)
         return planned.error();
@@ -165,6 +211,7 @@ Result<Started> start(uint16_t ethdev, const rte_eth_dev_info& info, const Ethde
         *planned;
     rte_eth_conf conf{};
     conf.rxmode.mtu = request.l2_payload;
+    conf.rxmode.offloads = scatter_for(info, request);
     conf.intr_conf.rxq = interrupts;
     // Flows are spread by the device if it can; else every queue is a feed of its own.
     const uint64_t spread_by = info.flow_type_rss_offloads & kSpreadBy;

@@ -73,6 +73,7 @@ struct AttachmentState {
     PortId vpc_port;
     uint16_t vpc_vlan = 0;
     uint16_t vpc_mtu = 0;
+    uint16_t most_mss_ipv4 = 0, most_mss_ipv6 = 0; // of SYNs in both directions; 0: any
     const Fib4* fib4 = nullptr;
     const Fib6* fib6 = nullptr;
     MeterRate egress_rate;
@@ -128,6 +129,7 @@ struct PortState {
 
 struct ForwardingState {
     uint64_t generation = 0;
+    bool clamps_mss = false;                      // an attachment does
     std::vector<PortState> ports;                 // by PortId
     std::vector<ChannelState> channels;           // by ChannelId
     std::vector<InterconnectState> interconnects; // by InterconnectId

@@ -22,13 +22,13 @@ constexpr uint64_t kDriversBytes = 4 << 20;
 
 } // namespace
 
-PoolUnits pool_units(PacketMemory memory) {
+PoolUnits pool_units(uint32_t room, PacketMemory memory) {
     PoolUnits units;
     units.handoff_ring = Exchange::kRingSize;
     units.control_rings = 2 * Dataplane::kControlRingSize;
     units.burst = 2 * kBurstMax;      // a burst, and what it makes others send
     units.cache = kPoolCache * 3 / 2; // DPDK gives the surplus back when it is half as large again
-    units.buffer_bytes = packet_buffer_bytes(memory);
+    units.buffer_bytes = packet_buffer_bytes(room, memory);
     return units;
 }
 
@@ -41,7 +41,7 @@ int worker_socket(uint16_t worker) {
 }
 
 Result<PacketPools> PacketPools::create(std::span<const PoolPlan> plans, uint32_t memory_mb,
-                                        uint64_t rings_bytes, PacketMemory memory) {
+                                        uint64_t rings_bytes, uint32_t room, PacketMemory memory) {
     rte_malloc_socket_stats heap{};
     uint64_t beside = rings_bytes + kDriversBytes;
     for (const PoolPlan& plan : plans)
@@ -53,9 +53,9 @@ Result<PacketPools> PacketPools::create(std::span<const PoolPlan> plans, uint32_
     PacketPools made;
     for (const PoolPlan& plan : plans) {
         std::string line = describe(plan);
-        auto pool = make_packet_pool(plan.buffers, plan.socket, memory);
+        auto pool = make_packet_pool(plan.buffers, room, plan.socket, memory);
         if (!pool) { // the socket has no memory of its own
-            pool = make_packet_pool(plan.buffers, -1, memory);
+            pool = make_packet_pool(plan.buffers, room, -1, memory);
             line += "; in the memory of another socket";
         }
         if (!pool)

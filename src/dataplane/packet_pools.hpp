@@ -12,9 +12,8 @@ struct rte_mempool;
 
 namespace isthmus::dataplane {
 
-// What pools are planned with: rings of this build, buffers with room for PacketMeta, SecTAG and
-// ICV.
-[[nodiscard]] PoolUnits pool_units(PacketMemory memory);
+// What pools are planned with: rings of this build, and buffers, for `room` see packet_room().
+[[nodiscard]] PoolUnits pool_units(uint32_t room, PacketMemory memory);
 // Of worker's and device's sockets: all the same without hugepages, where memory is one heap.
 [[nodiscard]] int memory_socket(int socket);
 [[nodiscard]] int worker_socket(uint16_t worker);
@@ -24,7 +23,7 @@ class PacketPools {
     // Errors name the pool, its size and memory_mb.
     [[nodiscard]] static Result<PacketPools> create(std::span<const PoolPlan> plans,
                                                     uint32_t memory_mb, uint64_t rings_bytes,
-                                                    PacketMemory memory);
+                                                    uint32_t room, PacketMemory memory);
     [[nodiscard]] rte_mempool* of_socket(int socket) const;
     // How each was sized and where it is, for the log.
     [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }

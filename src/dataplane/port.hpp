@@ -16,8 +16,9 @@ namespace isthmus::dataplane {
 struct DeviceLosses {
     uint64_t rx_missed = 0; // no descriptor was free
     uint64_t rx_errors = 0;
-    uint64_t rx_nombuf = 0; // no packet buffer was free
-    uint64_t tx_errors = 0; // accepted by tx_burst, but not sent
+    uint64_t rx_oversized = 0; // of these, as far as the device tells: longer than it takes
+    uint64_t rx_nombuf = 0;    // no packet buffer was free
+    uint64_t tx_errors = 0;    // accepted by tx_burst, but not sent
 };
 
 class Port {

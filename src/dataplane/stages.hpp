@@ -88,6 +88,8 @@ static_assert(kEgressPipeline.size() == kEgressStages && kIngressPipeline.size()
 // sent on out_port.
 void run_egress(StageContext& context, Burst& burst) noexcept;
 void run_ingress(StageContext& context, Burst& burst) noexcept;
+// The same for fragments: the stages behind mtu.
+template <Direction D> void run_fragments(StageContext& context, Burst& burst) noexcept;
 
 // The next hop of a packet that was punted as unresolved.
 struct Hop {

@@ -1,5 +1,6 @@
 #include "dataplane/worker.hpp"
 
+#include "dataplane/join_segments.hpp"
 #include "dataplane/spread.hpp"
 
 #include <rte_cycles.h>
@@ -71,23 +72,30 @@ uint16_t Worker::receive(const ForwardingState& state, const RxQueue& queue,
     const PortState& port = state.ports[queue.port.value];
     if (!port.enabled)
         return 0;
-    const uint16_t count =
+    uint16_t count =
         setup_.ports[queue.port.value]->rx_burst(queue.queue, burst_.packet.data(), kBurstMax);
     if (count == 0)
         return 0;
     sampled_ = ++bursts_ % kSampleEvery == 0;
     count_stage(counters_.runtime.rx, count, now_tsc);
     uint64_t bytes = 0;
-    for (uint16_t i = 0; i < count; ++i)
+    uint32_t segments = 0;
+    for (uint16_t i = 0; i < count; ++i) {
         bytes += burst_.packet[i]->pkt_len;
+        segments += burst_.packet[i]->nb_segs;
+    }
     counters_.ports[queue.port.value].rx_packets.add(count);
     counters_.ports[queue.port.value].rx_bytes.add(bytes);
     counters_.edges[port.edge.value].rx.add(count);
+    const uint16_t received = count;
+    if (segments != count)
+        count = join_segments(burst_.packet.data(), count, counters_.edges[port.edge.value],
+                              counters_.ports[queue.port.value]);
 
     const bool alone = setup_.exchange->workers() == 1;
     const bool whole = alone || !queues_of(queue.port.value).hands_over;
     forward(state, queue.port, whole ? count : spread(state, queue.port, count), now_tsc);
-    return count;
+    return received;
 }
 
 // Hands packets of the burst over to the workers that forward them; returns how many stay.

@@ -9,6 +9,7 @@
 #include "dataplane/doorbell.hpp"
 #include "dataplane/exchange.hpp"
 #include "dataplane/forwarding_state.hpp"
+#include "dataplane/fragmenter.hpp"
 #include "dataplane/idle.hpp"
 #include "dataplane/packet_meta.hpp"
 #include "dataplane/port.hpp"
@@ -92,7 +93,8 @@ class Worker {
     uint16_t forward_handed(const ForwardingState& state, uint16_t from, uint64_t now_tsc) noexcept;
     uint16_t send_handed(const ForwardingState& state, uint16_t from) noexcept;
     uint16_t send_injected(const ForwardingState& state, uint64_t now_tsc) noexcept;
-    template <Direction D> void finish(const StageContext& context) noexcept;
+    template <Direction D> void finish(StageContext& context) noexcept;
+    template <Direction D> void send_fragments(StageContext& context) noexcept;
     template <Direction D> void settle(const StageContext& context, uint8_t i) noexcept;
     template <Direction D>
     void fill_meta(const StageContext& context, uint8_t i, control::PuntReason reason,
@@ -118,6 +120,7 @@ class Worker {
     WorkerCounters counters_;
     MeterCredits credits_;
     Burst burst_;
+    Fragmenter fragmenter_;
     std::vector<TxBatch> tx_;        // by PortId
     std::vector<Handoff> handoffs_;  // by worker
     std::vector<uint16_t> touched_;  // ports with packets in tx_

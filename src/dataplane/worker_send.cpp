@@ -28,20 +28,31 @@ bool passes_in_clear(const ForwardingState& state, const PortState& port,
 
 } // namespace
 
-// Every packet of the burst ends here: sent, punted, or counted under its reason and freed.
-template <Direction D> void Worker::finish(const StageContext& context) noexcept {
+// Every packet of the burst ends here: sent, punted, or counted under its reason and freed; or it
+// is cut, and its fragments do.
+template <Direction D> void Worker::finish(StageContext& context) noexcept {
     send_live(context.state);
     if (burst_.live_count != burst_.size)
         for (uint16_t i = 0; i < burst_.size; ++i)
-            if (burst_.verdict[i] != kInPipeline)
+            if (burst_.verdict[i] != kInPipeline && burst_.verdict[i] != kSetAside)
                 settle<D>(context, static_cast<uint8_t>(i));
     if (discarded_count_ != 0)
         rte_pktmbuf_free_bulk(discarded_.data(), discarded_count_);
     discarded_count_ = 0;
+    if (burst_.to_fragment != 0)
+        send_fragments<D>(context);
 }
 
-template void Worker::finish<Direction::ingress>(const StageContext& context) noexcept;
-template void Worker::finish<Direction::egress>(const StageContext& context) noexcept;
+template <Direction D> void Worker::send_fragments(StageContext& context) noexcept {
+    fragmenter_.take(burst_);
+    while (fragmenter_.fill(burst_, counters_.edges[context.port.edge.value])) {
+        run_fragments<D>(context, burst_);
+        finish<D>(context);
+    }
+}
+
+template void Worker::finish<Direction::ingress>(StageContext& context) noexcept;
+template void Worker::finish<Direction::egress>(StageContext& context) noexcept;
 
 template <Direction D> void Worker::settle(const StageContext& context, uint8_t i) noexcept {
     EdgeCounters& edge = counters_.edges[context.port.edge.value];

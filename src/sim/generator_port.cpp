@@ -1,5 +1,8 @@
 #include "sim/generator_port.hpp"
 
+#include "macsec/aead_op.hpp"
+#include "macsec/suite.hpp"
+
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 
@@ -9,8 +12,8 @@
 namespace isthmus::sim {
 namespace {
 
-// Behind the packet the edge appends the ICV of MACsec (16 octets); its SecTAG goes into headroom.
-constexpr int kTailRoom = 32;
+// Behind the packet the edge appends the ICV of MACsec; its SecTAG goes into headroom.
+constexpr int kTailRoom = macsec::kIcvLength + macsec::kAeadSlack;
 constexpr int kL2Bytes = wire::kEthernetHeaderLength + wire::kVlanTagLength;
 
 uint64_t read_tsc() noexcept {

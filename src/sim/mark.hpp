@@ -34,7 +34,7 @@ inline constexpr uint16_t kFirstSourcePort = 49152;         // dynamic ports (RF
 
 inline constexpr std::size_t kMaxStreams = 64;
 inline constexpr uint16_t kMaxFlows = 4096;
-inline constexpr uint16_t kMaxIpBytes = 9000;
+inline constexpr uint16_t kMaxIpBytes = 9100;
 
 // A new TrafficSpec may send a stream on another path, so its packets are other flows.
 [[nodiscard]] inline uint32_t flow_id(uint32_t epoch, std::size_t stream, uint16_t flow) {

@@ -12,7 +12,7 @@ namespace isthmus::sim {
 
 // Octets of the IP packet and how often it comes in a round of its stream's sizes.
 struct SizeWeight {
-    uint16_t ip_bytes = 0; // 64 (IPv6: 80)..9000, and what fits a packet buffer
+    uint16_t ip_bytes = 0; // 64 (IPv6: 80)..9100, and what fits a packet buffer
     uint16_t weight = 1;
 };
 

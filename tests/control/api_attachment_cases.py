@@ -8,6 +8,7 @@ class Attachments(ApiTest):
         made = self.make(limits={"egress": {"rate_bps": 1000000}})
         self.assertEqual(made["interconnect"], "to-gcp")
         self.assertEqual((made["vlan"], made["mtu"]), (0, 1500))
+        self.assertEqual(made["mss_clamp"], "off")
         self.assertEqual(made["limits"]["egress"], {"rate_bps": 1000000, "burst_us": 5000})
         self.assertIsNone(made["limits"]["ingress"])
         self.assertEqual(made["features"]["ch1"]["peer_ipv6"], "fd00:ffff:1::2")
@@ -22,6 +23,8 @@ class Attachments(ApiTest):
         path = "/edges/aws/attachments/c1"
         replaced = self.ok("PUT", path, {"port": "aws-b", "vlan": 9, "addresses": ["10.7.0.1/24"]})
         self.assertEqual((replaced["port"], replaced["vlan"]), ("aws-b", 9))
+        clamped = dict(port="aws-b", vlan=9, addresses=["10.7.0.1/24"], mss_clamp=1360)
+        self.assertEqual(self.ok("PUT", path, clamped)["mss_clamp"], 1360)
         self.assertEqual((replaced["features"], replaced["routes"]), ({}, []))
         self.assertEqual(self.ok("GET", path)["addresses"], ["10.7.0.1/24"])
         self.ok("DELETE", path, status=204)
@@ -45,6 +48,11 @@ class Attachments(ApiTest):
             (400, "vlan", {"vlan": -1}),
             (400, "mtu", {"mtu": 1501}),
             (400, "mtu", {"mtu": 1279}),
+            (400, "mtu", {"mtu": 9101}),
+            (400, "mss_clamp", {"mss_clamp": 535}),
+            (400, "mss_clamp", {"mss_clamp": 9061}),
+            (400, "mss_clamp", {"mss_clamp": "1400"}),
+            (400, "mss_clamp", {"mss_clamp": None}),
             (400, "addresses[0]", {"addresses": ["10.0.0.1"]}),
             (400, "addresses[1]", {"addresses": ["10.0.0.1/24", "10.0.1.1/24"]}),
             (400, "addresses", {"addresses": ["224.0.0.1/24"]}),

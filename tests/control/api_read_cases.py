@@ -36,6 +36,38 @@ class Reading(ApiTest):
         self.assertEqual(ports[0]["device"], "generator")
         self.assertEqual(ports[0]["admin_state"], "up")
 
+    def test_mtu(self):
+        self.make(mtu=1400, mss_clamp="auto")
+        self.make(name="c2", port="aws-b", features={}, routes=[], mss_clamp=1200)
+        sizes = self.ok("GET", "/edges/aws/mtu")
+        ports = {port["name"]: port for port in sizes["ports"]}
+        self.assertEqual(len(ports), 6)
+        self.assertEqual(
+            ports["aws-a"],
+            {
+                "name": "aws-a",
+                "channel": None,
+                "mtu": 1500,
+                "vlan_tag": 4,
+                "sectag": 0,
+                "icv": 0,
+                "l2_payload": 1504,
+                "ethernet": 14,
+                "max_frame": 1518,
+            },
+        )
+        channel = ports["aws-ch1"]
+        self.assertEqual((channel["channel"], channel["sectag"], channel["icv"]), ("ch1", 16, 16))
+        self.assertEqual((channel["l2_payload"], channel["max_frame"]), (1536, 1550))
+        first, second = sizes["attachments"]
+        self.assertEqual(first["egress"], {"mtu": 1500, "mss_ipv4": 1460, "mss_ipv6": 1440})
+        self.assertEqual(first["ingress"], {"mtu": 1400, "mss_ipv4": 1360, "mss_ipv6": 1340})
+        self.assertEqual(first["mss_clamp"], "auto")
+        self.assertEqual((first["clamp_ipv4"], first["clamp_ipv6"]), (1360, 1340))
+        self.assertEqual(first["features"], [{"channel": "ch1", "mtu": 1500}])
+        self.assertIsNone(second["egress"])
+        self.assertEqual((second["mss_clamp"], second["clamp_ipv4"]), (1200, 1200))
+
     def test_interconnects(self):
         found = self.ok("GET", "/edges/gcp/interconnects")["interconnects"]
         self.assertEqual(len(found), 1)
@@ -57,8 +89,12 @@ class Reading(ApiTest):
         for edge in counters["accounting"]:
             punted = sum(n for reason, n in edge["punted"].items() if reason != "notice")
             self.assertEqual(
-                edge["rx"] + edge["originated"],
-                edge["tx"] + sum(edge["drops"].values()) + punted + edge["unaccounted"],
+                edge["rx"] + edge["originated"] + edge["fragments"],
+                edge["tx"]
+                + sum(edge["drops"].values())
+                + punted
+                + edge["fragmented"]
+                + edge["unaccounted"],
             )
         self.assertEqual(counters["attachments"][0]["name"], "c1")
         self.assertIn("meter_drop_bytes", counters["attachments"][0]["ingress"])

@@ -50,7 +50,8 @@ const auto kAttachment = [](const JsonValue& body) {
     return read_attachment(body, config(), EdgeId{0});
 };
 
-constexpr const char* kWhole = R"({"name":"c","interconnect":"i","port":"vpc","vlan":7,"mtu":1400,
+constexpr const char* kWhole =
+    R"({"name":"c","interconnect":"i","port":"vpc","vlan":7,"mtu":1400,"mss_clamp":1200,
 "addresses":["10.1.0.1/24","fd00:1::1/64"],
 "limits":{"egress":{"rate_bps":64000},"ingress":null},
 "features":{"ch2":{"vlan":1025,"addresses":["169.254.1.1/30"],"peer_ipv4":"169.254.1.2","mtu":1300}},
@@ -68,6 +69,7 @@ TEST(Body, WholeAttachment) {
     EXPECT_EQ(spec->port, PortId{0});
     EXPECT_EQ(spec->vlan, 7);
     EXPECT_EQ(spec->mtu, 1400);
+    EXPECT_EQ(spec->mss_clamp, (MssClamp{MssClamp::Mode::value, 1200}));
     EXPECT_EQ(to_string(*spec->local.ipv4), "10.1.0.1/24");
     EXPECT_EQ(to_string(*spec->local.ipv6), "fd00:1::1/64");
     EXPECT_EQ(spec->egress_limit, (Limit{64000, 5000, {}, {}}));
@@ -84,9 +86,9 @@ TEST(Body, WholeAttachment) {
 TEST(Body, AttachmentErrorsCarryThePath) {
     const Row rows[] = {
         {"[]", "body: a list is not allowed, expected an object with name, interconnect, port, "
-               "vlan, mtu, addresses, limits, features, routes"},
+               "vlan, mtu, mss_clamp, addresses, limits, features, routes"},
         {R"({"nam":1})", "nam: unknown field, expected one of name, interconnect, port, vlan, mtu, "
-                         "addresses, limits, features, routes"},
+                         "mss_clamp, addresses, limits, features, routes"},
         {R"({"name":"c","addresses":[]})", "port: the field is missing"},
         {R"({"name":"c","port":"vpc"})", "addresses: the field is missing"},
         {R"({"port":"vpc","addresses":[]})", "name: the field is missing"},
@@ -103,6 +105,16 @@ TEST(Body, AttachmentErrorsCarryThePath) {
          "vlan: 1.0 is not allowed, expected 0..4094"},
         {R"({"name":"c","port":"vpc","vlan":"1","addresses":[]})",
          "vlan: 1 is not allowed, expected 0..4094"},
+        {R"({"name":"c","port":"vpc","mtu":9101,"addresses":[]})",
+         "mtu: 9101 is not allowed, expected 576..9100"},
+        {R"({"name":"c","port":"vpc","mss_clamp":535,"addresses":[]})",
+         "mss_clamp: 535 is not allowed, expected 'off', 'auto' or 536..9060"},
+        {R"({"name":"c","port":"vpc","mss_clamp":9061,"addresses":[]})",
+         "mss_clamp: 9061 is not allowed, expected 'off', 'auto' or 536..9060"},
+        {R"({"name":"c","port":"vpc","mss_clamp":"1400","addresses":[]})",
+         "mss_clamp: 1400 is not allowed, expected 'off', 'auto' or 536..9060"},
+        {R"({"name":"c","port":"vpc","mss_clamp":null,"addresses":[]})",
+         "mss_clamp: null is not allowed, expected 'off', 'auto' or 536..9060"},
         {R"({"name":"c","port":"vpc","addresses":["10.0.0.1"]})",
          "addresses[0]: 10.0.0.1 is not allowed, expected an address with its prefix length, like "
          "10.1.0.1/24"},
@@ -323,7 +335,7 @@ TEST(Body, Traffic) {
          "family"},
         {R"({"tag":1,"addresses":[],"streams":[{"source":"::1","destination":"::2",
              "sizes":[{"ip_bytes":63}]}]})",
-         "streams[0].sizes[0].ip_bytes: 63 is not allowed, expected 64..9000"},
+         "streams[0].sizes[0].ip_bytes: 63 is not allowed, expected 64..9100"},
     };
     check(read_traffic, rows);
 }

@@ -20,7 +20,7 @@ device = "generator"
 name = "p1"
 device = "0000:01:00.0"
 mac = "02:00:00:00:00:01"
-mtu = 1900
+mtu = 9100
 admin_state = "down"
 [[channel]]
 name = "ch1"
@@ -68,7 +68,7 @@ engine = "openssl"
     EXPECT_TRUE(config->ports[0].enabled);
     EXPECT_FALSE(config->ports[0].mac);
     EXPECT_EQ(config->ports[1].mac, (MacAddr{{2, 0, 0, 0, 0, 1}}));
-    EXPECT_EQ(config->ports[1].mtu, 1900u);
+    EXPECT_EQ(config->ports[1].mtu, 9100u);
     EXPECT_FALSE(config->ports[1].enabled);
     EXPECT_EQ(config->ports[1].line, 20u);
     ASSERT_EQ(config->channels.size(), 1u);
@@ -143,9 +143,8 @@ TEST(Config, RefusesBadTables) {
          "receive queue"},
         {"[[port]]\nname = \"x\"\ndevice = \"d\"\nrx_workers = [1]",
          "rx_workers: 1 is not allowed, expected workers 0..0, one for each of worker_cores"},
-        {"[[port]]\nname = \"x\"\ndevice = \"d\"\nmtu = 9000",
-         "mtu: 9000 is not allowed, expected an integer in 1280..1900 (jumbo frames are not "
-         "supported yet: a packet and its MACsec overhead must fit one buffer of 2 KiB)"},
+        {"[[port]]\nname = \"x\"\ndevice = \"d\"\nmtu = 9101",
+         "mtu: 9101 is not allowed, expected an integer in 1280..9100"},
         {"[[port]]\nname = \"x\"", "key 'device' is missing in [[port]], expected a PCI address, a "
                                    "DPDK device, 'wire:NAME' or 'generator'"},
         {"[[port]]\nname = \"a b\"\ndevice = \"d\"",

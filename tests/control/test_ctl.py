@@ -82,6 +82,23 @@ class CtlTest(unittest.TestCase):
         shown = json.loads(self.ok("--json", "show", "edges"))
         self.assertEqual(len(shown["edges"]), 2)
 
+    def test_mtu(self):
+        self.ok(*"attachment add m1 --port aws-b --vlan 8 --mtu 1400 --mss-clamp auto".split(),
+                *"--address 10.8.0.1/24".split())
+        self.ok(*"feature set m1 ch1 --vlan 1030 --address 169.254.8.1/30 --peer 169.254.8.2".split())
+        rows = self.tables("show", "mtu")
+        self.assertIn("aws-b - 1500 4 0 0 1504 14 1518".split(), rows)
+        self.assertIn("aws-ch1 ch1 1500 4 16 16 1536 14 1550".split(), rows)
+        self.assertIn(
+            "m1 aws-b 1400 ch1:1500 egress 1500 1460 1440 auto:1360 auto:1340".split(), rows)
+        self.assertIn(
+            "m1 aws-b 1400 ch1:1500 ingress 1400 1360 1340 auto:1360 auto:1340".split(), rows)
+        for wrong in ("535", "9061", "yes"):
+            self.fails(1, f"mss_clamp: {wrong} is not allowed, expected 'off', 'auto' or 536..9060",
+                       *f"attachment add m2 --port aws-b --mss-clamp {wrong}".split(),
+                       *"--address 10.9.0.1/24".split())
+        self.ok(*"attachment del m1".split())
+
     def test_edge_must_be_chosen(self):
         self.fails(2, "aws, gcp: choose one with --edge", "show", "ports", edge=None)
         self.ok("show", "ports", "--edge", "gcp", edge=None)

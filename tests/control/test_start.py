@@ -76,6 +76,18 @@ class Start(unittest.TestCase):
         line = text.split("\n").index(one) - 2
         self.refused(text, f"{self.path}:{line}:", "rx_workers", "2 queues", "1 for a generator")
 
+    def test_jumbo_is_refused_where_it_does_not_fit(self):
+        self.refused(self.wide("net_af_xdp0,iface=nowhere0"), f"{self.path}:", "port aws-a:",
+                     "AF_XDP", "3584", "9100", "9344")
+        self.refused(self.wide("net_tap0,iface=isthmus-wide"), "port aws-a:", "9104 octets behind",
+                     "net_tap carries at most 1504")
+        many = self.wide("net_null0").replace("packet_buffers = 16384", "packet_buffers = 65536")
+        self.refused(many, "memory_mb: 256", "65536 packet buffers", "9664 octets")
+
+    def wide(self, device):
+        """The first port as this device, with the largest MTU."""
+        return self.good().replace('device = "generator"', f'device = "{device}"\nmtu = 9100', 1)
+
     def test_a_core_that_is_not_there(self):
         text = re.sub(r"worker_cores = \[\d+\]", "worker_cores = [1000]", self.good())
         self.refused(text, "worker_cores", "1000")

@@ -121,14 +121,11 @@ TEST(Behaviour, TellsTheSenderWhy) {
     };
     Ipv4Spec last_hop{kHost4, v4("10.2.3.4")};
     last_hop.ttl = 1;
-    Ipv4Spec fragmentable{kHost4, v4("10.2.3.4")};
-    fragmentable.flags_fragment = 0;
     const Row rows[] = {
         {"TTL", ipv4(last_hop, udp(1, 2, {})), 11 << 8},
         {"no route", ipv4({kHost4, v4("192.0.2.1")}, udp(1, 2, {})), 3 << 8},
         {"wrong side", ipv4({kHost4, v4("10.77.0.1")}, udp(1, 2, {})), 3 << 8 | 1},
         {"too big", to_remote(1400), 3 << 8 | 4},
-        {"too big, may be fragmented", ipv4(fragmentable, ramp(1400)), 3 << 8 | 4},
     };
     for (const Row& row : rows) {
         SCOPED_TRACE(row.what);
@@ -139,7 +136,6 @@ TEST(Behaviour, TellsTheSenderWhy) {
         EXPECT_TRUE(from_channels(bed).empty());
     }
     expect_drop(bed, Drop::mtu_exceeded);
-    expect_drop(bed, Drop::no_fragmentation);
     // Towards the VPC the attachment's MTU counts; the far sender hears of it through the channel.
     bed.send(kCh0, bed.protect(bed.peer_frame(ipv4({v4("10.2.3.4"), v4("192.0.2.1")}, ramp(64)))));
     bed.settle();
@@ -259,11 +255,6 @@ TEST(Behaviour, OddBuffersAreRefused) {
     bed.send_raw(kVpc, buffer(4));
     bed.run_workers();
     expect_drop(bed, Drop::no_room, 2);
-    rte_mbuf* head = buffer(128);
-    ASSERT_EQ(rte_pktmbuf_chain(head, buffer(128)), 0);
-    bed.send_raw(kVpc, head);
-    bed.run_workers();
-    expect_drop(bed, Drop::frame_segmented);
     EXPECT_TRUE(from_channels(bed).empty());
 }
 

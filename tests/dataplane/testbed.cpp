@@ -1,6 +1,7 @@
 #include "tests/dataplane/testbed.hpp"
 
 #include "control/config_check.hpp"
+#include "control/sizes.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/packet_meta.hpp"
 #include "sim/wire.hpp"
@@ -75,7 +76,8 @@ control::Attachment attachment_spec(const TestbedOptions& options, const char* n
     spec.interconnect = InterconnectId(0);
     spec.port = kVpc;
     spec.vlan = vlan;
-    spec.mtu = options.mtu;
+    spec.mtu = options.attachment_mtu != 0 ? options.attachment_mtu : options.mtu;
+    spec.mss_clamp = options.mss_clamp;
     spec.local = addresses("10.1.0.1/24", "fd00:1::1/64");
     const auto feature_vlan = static_cast<uint16_t>(kFeatureVlan + vlan);
     spec.features[kChannel0] = feature(0, feature_vlan, options.feature_mtu);
@@ -118,7 +120,7 @@ void start_test_eal(const char* program) {
         fmt::print(stderr, "{}\n", started.error().message);
         std::exit(1);
     }
-    pool = must(dataplane::make_packet_pool(16384));
+    pool = must(dataplane::make_packet_pool(16384, dataplane::packet_room(1500)));
 }
 
 unsigned test_worker_core() {
@@ -136,6 +138,12 @@ rte_mempool* test_pool() {
     return pool;
 }
 
+rte_mempool* jumbo_pool() {
+    static rte_mempool* jumbo =
+        must(dataplane::make_packet_pool(4095, dataplane::packet_room(control::kMaxPortMtu)));
+    return jumbo;
+}
+
 std::vector<std::unique_ptr<dataplane::Port>> Testbed::make_ports(const control::Config& config) {
     static int number = 0;
     const MacAddr macs[] = {kVpcMac, kCh0Mac, kCh1Mac};
@@ -145,8 +153,8 @@ std::vector<std::unique_ptr<dataplane::Port>> Testbed::make_ports(const control:
         dataplane::EthdevRequest request;
         request.name = config.ports[p].name;
         request.mac = macs[p];
-        request.l2_payload = 1600;
-        request.pool = pool;
+        request.l2_payload = control::port_sizes(config, PortId(p)).l2_payload();
+        request.pool = pool_;
         ports.push_back(must(dataplane::open_device({near}, request)));
         far_ports_.push_back(must(dataplane::open_device({far}, request)));
         far_ends_.push_back(far);
@@ -155,7 +163,8 @@ std::vector<std::unique_ptr<dataplane::Port>> Testbed::make_ports(const control:
 }
 
 Testbed::Testbed(TestbedOptions options)
-    : now_ns_(static_cast<uint64_t>(
+    : pool_(options.mtu > 1500 ? jumbo_pool() : pool),
+      now_ns_(static_cast<uint64_t>(
           std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count())),
       aead_(must(macsec::make_aead("openssl"))) {
     const control::Config config = make_config(options);
@@ -165,7 +174,7 @@ Testbed::Testbed(TestbedOptions options)
     setup.config = &config;
     setup.ports = make_ports(config);
     setup.aead = must(macsec::make_aead("openssl"));
-    setup.pools.assign(config.ports.size(), pool);
+    setup.pools.assign(config.ports.size(), pool_);
     setup.own_threads = false;
     dataplane_ = must(dataplane::Dataplane::create(std::move(setup)));
     dataplane_->start();
@@ -283,7 +292,7 @@ void Testbed::send(PortId port, const Bytes& frame) {
 }
 
 void Testbed::send_later(PortId port, const Bytes& frame) {
-    rte_mbuf* packet = rte_pktmbuf_alloc(pool);
+    rte_mbuf* packet = rte_pktmbuf_alloc(pool_);
     char* data = packet == nullptr
                      ? nullptr
                      : rte_pktmbuf_append(packet, static_cast<uint16_t>(frame.size()));

@@ -38,17 +38,21 @@ inline constexpr uint16_t kOtherVlan = 100;
 
 inline constexpr uint16_t kMostWorkers = 4;
 
-// EAL and the packet pool, once per process.
+// EAL and the packet pools, once per process. Buffers are those of ports with an MTU of 1,500; the
+// jumbo pool, made at its first use, has buffers for the largest MTU.
 void start_test_eal(const char* program);
 rte_mempool* test_pool();
 // The core of the only worker that may have a thread of its own.
 unsigned test_worker_core();
+rte_mempool* jumbo_pool();
 
 struct TestbedOptions {
     bool neighbours = true; // static entries for host and peers; else they must be resolved
     bool keys = true;
-    uint16_t mtu = 1500;
+    uint16_t mtu = 1500; // of ports, and of attachments
     uint16_t feature_mtu = 1500;
+    uint16_t attachment_mtu = 0; // 0: mtu
+    control::MssClamp mss_clamp = {};
     uint16_t workers = 1; // at most kMostWorkers, at either edge; ports have one queue
     // Of both channels, after GCM-AES-256 has been set; the peer follows.
     std::function<void(control::ChannelConfig&)> configure = [](control::ChannelConfig&) {};
@@ -109,6 +113,7 @@ class Testbed {
     std::vector<std::unique_ptr<dataplane::Port>> make_ports(const control::Config& config);
     void install(const TestbedOptions& options);
 
+    rte_mempool* pool_;
     std::vector<uint16_t> far_ends_; // ethdev ids, by PortId
     std::vector<std::unique_ptr<dataplane::Port>> far_ports_;
     std::unique_ptr<dataplane::Dataplane> dataplane_;

@@ -99,6 +99,16 @@ const Row kRows[] = {
     {"VLAN taken", [](auto& a) { a.vlan = 7; }, "vlan", ErrorCode::conflict},
     {"MTU over the port's", [](auto& a) { a.mtu = 1501; }, "mtu"},
     {"MTU too small for IPv6", [](auto& a) { a.mtu = 1279; }, "mtu"},
+    {"MSS clamp too low",
+     [](auto& a) {
+         a.mss_clamp = {MssClamp::Mode::value, 535};
+     },
+     "mss_clamp"},
+    {"MSS clamp too high",
+     [](auto& a) {
+         a.mss_clamp = {MssClamp::Mode::value, 9061};
+     },
+     "mss_clamp"},
     {"network address", [](auto& a) { a.local = addresses("10.1.0.0/24", ""); }, "addresses"},
     {"broadcast address", [](auto& a) { a.local = addresses("10.1.0.255/24", ""); }, "addresses"},
     {"multicast address", [](auto& a) { a.local = addresses("224.0.0.1/24", ""); }, "addresses"},

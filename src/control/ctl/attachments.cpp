@@ -2,6 +2,7 @@
 #include "control/ctl/text.hpp"
 #include "control/json_writer.hpp"
 
+#include <charconv>
 #include <cstdio>
 
 namespace isthmus::ctl {
@@ -80,6 +81,17 @@ std::string limit_cell(const JsonValue& attachment, std::string_view direction,
     return limit ? cell(*limit, field) : "-";
 }
 
+// A number goes as one, so that the daemon says what is wrong with it; anything else as a text.
+void write_mss_clamp(JsonWriter& json, const std::string& text) {
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    json.key("mss_clamp");
+    if (error == std::errc{} && end == text.data() + text.size())
+        json.value(number);
+    else
+        json.value(text);
+}
+
 void add_attachment_row(Table& table, const JsonValue& it) {
     table.add({cell(it, "name"), cell(it, "interconnect"), cell(it, "port"), cell(it, "vlan"),
                cell(it, "mtu"), list_cell(it, "addresses"), limit_text(it, "egress"),
@@ -143,6 +155,8 @@ Outcome add_attachment(Context& context, const AttachmentArguments& arguments) {
         json.member("vlan", *arguments.vlan);
     if (arguments.mtu)
         json.member("mtu", *arguments.mtu);
+    if (!arguments.mss_clamp.empty())
+        write_mss_clamp(json, arguments.mss_clamp);
     write_texts(json, "addresses", arguments.addresses);
     json.key("limits");
     LimitArguments limits;

@@ -24,11 +24,15 @@ Outcome show_interconnects(Context& context);
 Outcome show_channels(Context& context);
 Outcome show_ports(Context& context);
 
+// sizes.cpp
+Outcome show_mtu(Context& context);
+
 // attachments.cpp
 struct AttachmentArguments {
     std::string name, port, interconnect;
     std::optional<uint32_t> vlan, mtu;
     std::vector<std::string> addresses;
+    std::string mss_clamp;                   // off, auto or a number; empty: off
     std::string egress_limit, ingress_limit; // rates; empty: none
 };
 Outcome add_attachment(Context& context, const AttachmentArguments& arguments);

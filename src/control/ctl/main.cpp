@@ -93,6 +93,7 @@ void Program::add_show() {
     add(show, "neighbours", "MAC addresses of next hops", show_neighbours);
     add(show, "interconnects", "interconnects and their channels", show_interconnects);
     add(show, "channels", "channels and why they are not usable", show_channels);
+    add(show, "mtu", "from the ports' MTUs to what a TCP segment may carry", show_mtu);
     add(show, "ports", "ports, their links and counters", show_ports);
     auto& channel = texts.emplace_back();
     add(show, "macsec", "SecYs, SCs and SAs with all counters of the MIB", [&](Context& context) {
@@ -109,6 +110,8 @@ void Program::add_attachment_group() {
     made->add_option("--interconnect", attachment.interconnect, "if the edge has several");
     made->add_option("--vlan", attachment.vlan, "on the VPC port; absent: untagged");
     made->add_option("--mtu", attachment.mtu, "towards the VPC");
+    made->add_option("--mss-clamp", attachment.mss_clamp,
+                     "what TCP SYNs may announce: off, auto (from the MTUs) or a number");
     made->add_option("--address", attachment.addresses, "own address, like 10.1.0.1/24")
         ->required()
         ->expected(1)

@@ -51,8 +51,8 @@ bool chosen(const Context& context, const JsonValue& item) {
 }
 
 void print_accounting(const Context& context, const JsonValue& counters) {
-    Table table({"EDGE", ">RX", ">ORIGINATED", ">TX", ">DROPPED", ">PUNTED", ">LOST IN DEVICES",
-                 ">UNACCOUNTED"});
+    Table table({"EDGE", ">RX", ">ORIGINATED", ">TX", ">DROPPED", ">PUNTED", ">FRAGMENTED",
+                 ">FRAGMENTS", ">LOST IN DEVICES", ">UNACCOUNTED"});
     const auto sum = [](const JsonValue* object) {
         uint64_t total = 0;
         if (const auto* members = object ? object->as<JsonObject>() : nullptr)
@@ -71,8 +71,8 @@ void print_accounting(const Context& context, const JsonValue& counters) {
                 lost += value->as<uint64_t>() ? *value->as<uint64_t>() : 0;
         table.add({cell(edge, "edge"), cell(edge, "rx"), cell(edge, "originated"), cell(edge, "tx"),
                    std::to_string(sum(edge.find("drops"))),
-                   std::to_string(sum(edge.find("punted"))), std::to_string(lost),
-                   cell(edge, "unaccounted")});
+                   std::to_string(sum(edge.find("punted"))), cell(edge, "fragmented"),
+                   cell(edge, "fragments"), std::to_string(lost), cell(edge, "unaccounted")});
     }
     table.print("no edge of this name");
 }
@@ -118,13 +118,14 @@ void print_channel_counters(const Context& context, const JsonValue& counters) {
 
 void print_ports(const JsonArray& ports) {
     Table table({"EDGE", "PORT", "DEVICE", "MAC", ">MTU", "ADMIN", "LINK", ">RX PACKETS",
-                 ">TX PACKETS", ">RX MISSED", ">RX ERRORS", ">RX NO BUFFER", ">TX ERRORS"});
+                 ">TX PACKETS", ">RX MISSED", ">RX ERRORS", ">OVERSIZED", ">RX NO BUFFER",
+                 ">TX ERRORS"});
     for (const auto& it : ports)
         table.add({cell(it, "edge"), cell(it, "name"), cell(it, "device"), cell(it, "mac"),
                    cell(it, "mtu"), cell(it, "admin_state"),
                    cell(it, "link_up") == "yes" ? "up" : "down", cell(it, "rx_packets"),
                    cell(it, "tx_packets"), cell(it, "rx_missed"), cell(it, "rx_errors"),
-                   cell(it, "rx_nombuf"), cell(it, "tx_errors")});
+                   cell(it, "rx_oversized"), cell(it, "rx_nombuf"), cell(it, "tx_errors")});
     table.print("no ports");
 }
 

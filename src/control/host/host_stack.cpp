@@ -104,7 +104,7 @@ void HostStack::State::receive_unresolved(const Punt& punt) {
     const Link* out = links.find(punt.out);
     if (out == nullptr)
         return drop(Notice::host_unreachable, 0);
-    // The workers compare lengths with the MTU only after they have found the MAC.
+    // The workers have compared lengths with the MTU; it may have become smaller since.
     if (ip->packet.size() > out->mtu)
         return drop(Notice::packet_too_big, out->mtu);
     if (neighbours.find(key) == nullptr && !can_ask(*out, punt.next_hop))

@@ -100,16 +100,6 @@ control::Attachment attachment_spec(const TestbedOptions& options, const char* n
 
 } // namespace
 
-Bytes edge_sak() {
-    return Bytes(32, 0xe1);
-}
-Bytes peer_sak() {
-    return Bytes(32, 0x9e);
-}
-macsec::Sci peer_sci(uint16_t worker) {
-    return macsec::Sci::from(kPeerMac, static_cast<uint16_t>(worker + 1));
-}
-
 void start_test_eal(const char* program) {
     dataplane::EalRequest request;
     request.program = program;

@@ -141,8 +141,14 @@ class Testbed {
 };
 
 // The SAKs of both directions; 32 octets each.
-Bytes edge_sak();
-Bytes peer_sak();
-macsec::Sci peer_sci(uint16_t worker = 0);
+inline Bytes edge_sak() {
+    return Bytes(32, 0xe1);
+}
+inline Bytes peer_sak() {
+    return Bytes(32, 0x9e);
+}
+inline macsec::Sci peer_sci(uint16_t worker = 0) {
+    return macsec::Sci::from(kPeerMac, static_cast<uint16_t>(worker + 1));
+}
 
 } // namespace isthmus::test

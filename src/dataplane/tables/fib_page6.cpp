@@ -167,7 +167,9 @@ class PageWriter {
     [[nodiscard]] uint32_t units() const { return units_of(head_); }
     void write(std::byte* to) const {
         std::memcpy(to, octets_.data(), head_.extras_at);
-        std::memcpy(to + head_.extras_at, extras_.data(), extras_.size() * sizeof(Page6::Extra));
+        if (!extras_.empty())
+            std::memcpy(to + head_.extras_at, extras_.data(),
+                        extras_.size() * sizeof(Page6::Extra));
     }
 
   private:

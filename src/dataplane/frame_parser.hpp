@@ -70,7 +70,8 @@ template <class Address> struct Answer {
         return false;
     const auto* ip = wire::overlay<wire::Ipv4>(packet);
     const uint32_t total = ip->total_length.host();
-    const uint32_t fragment = ip->flags_fragment.host() & ~wire::kIpv4DontFragment;
+    const uint32_t fragment =
+        ip->flags_fragment.host() & (wire::kIpv4MoreFragments | wire::kIpv4OffsetMask);
     const uint32_t source = ip->source.host(), destination = ip->destination.host();
     const auto special = [](uint32_t addr) { // 0/8, 127/8, multicast and class E
         return (addr - 0x01000000 >= 0xdf000000) | (addr >> 24 == 127);

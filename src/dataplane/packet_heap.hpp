@@ -4,8 +4,7 @@
 // DPDK takes care that no buffer crosses a page, and so puts a single one into each page of 4 KiB.
 // Then all of them begin in the same few sets of a CPU's first cache, which holds eight or twelve
 // lines of a set: a burst of 64 packets misses it at every step. Here buffers stand one behind the
-// other, in memory whose pages DPDK takes for huge ones; the kernel makes them so if it can. Seen
-// on Zen 4: two thirds of the time per forwarded packet.
+// other, in memory whose pages DPDK takes for huge ones; the kernel makes them so if it can.
 
 #include "isthmus/result.hpp"
 

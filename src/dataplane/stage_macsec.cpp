@@ -52,8 +52,6 @@ void admit(const ChannelState& channel, const PortState& port, Burst& burst, uin
     rte_mbuf* packet = burst.packet[i];
     burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
     burst.frame_length[i] = packet->pkt_len;
-    if (packet->nb_segs != 1)
-        return burst.drop(i, Drop::frame_segmented);
     if (packet->pkt_len < wire::kEthernetHeaderLength)
         return burst.drop(i, Drop::frame_truncated);
     if (packet->pkt_len > port.max_frame)

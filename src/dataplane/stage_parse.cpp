@@ -185,10 +185,6 @@ template <Direction D> void parse(StageContext& context, Burst& burst) noexcept 
             rte_mbuf* packet = burst.packet[i];
             burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
             burst.frame_length[i] = packet->pkt_len;
-            if (packet->nb_segs != 1) [[unlikely]] {
-                burst.drop(i, Drop::frame_segmented);
-                continue;
-            }
             if (packet->pkt_len > max_frame) [[unlikely]] {
                 burst.drop(i, Drop::frame_oversized);
                 continue;

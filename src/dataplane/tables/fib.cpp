@@ -12,9 +12,8 @@ namespace {
 
 // Wide nodes and pages cost memory: up to 20 MiB for IPv4, and for IPv6 some KiB for each /15 and
 // 128 octets for each /24 that has longer routes. From kWideFrom routes on a table always has them,
-// from kSpareFrom on while the arena is almost empty (a look-up is three times as fast); it loses
-// them below an eighth of that, so
-// that a table at the limit does not change its form all the time.
+// from kSpareFrom on while the arena is almost empty, since a look-up is twice as fast; it loses
+// them below an eighth of that, so that a table at the limit does not change its form all the time.
 constexpr std::size_t kWideFrom = 16384;
 constexpr std::size_t kSpareFrom = 8;
 

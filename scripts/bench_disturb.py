@@ -28,7 +28,7 @@ BASE_ROUTES = 100_000  # that stay, in the VRF whose routes change
 ROUTES_PER_REQUEST = 100
 # The edge that has an attachment alone for a moment says so to the other one, which drops that.
 EXPECTED_DROPS = ("no_attachment",)
-NO_LIMIT_BPS = 400_000_000_000  # metered, but never over the limit
+NO_LIMIT_BPS = 200_000_000_000  # metered, but never over the limit; two fit the interconnect
 
 
 class Disturbance:

@@ -202,6 +202,7 @@ mac = "{feed.CHANNEL_MAC}"
 [[channel]]
 name = "ch1"
 port = "ch1"
+capacity_mbps = 400000
 {channel}
 """
 

@@ -32,6 +32,7 @@ constexpr auto kRows = std::to_array<Row>({
     {"GET", "/v1/drops", Body::none, get_drops},
     {"GET", "/v1/runtime", Body::none, get_runtime},
     {"GET", "/v1/edges/EDGE/mtu", Body::none, get_sizes},
+    {"GET", "/v1/edges/EDGE/capacity", Body::none, get_capacity},
     {"GET", "/v1/edges/EDGE/ports", Body::none, get_ports},
     {"PATCH", "/v1/edges/EDGE/ports/PORT", Body::json, patch_port},
     {"GET", "/v1/edges/EDGE/ports/PORT/traffic", Body::none, get_traffic},

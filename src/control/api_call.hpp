@@ -48,6 +48,7 @@ Reply get_counters(Call& call);
 Reply get_drops(Call& call);
 Reply get_runtime(Call& call);
 Reply get_sizes(Call& call);
+Reply get_capacity(Call& call);
 Reply get_interconnects(Call& call);
 Reply get_neighbours(Call& call);
 

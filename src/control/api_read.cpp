@@ -118,6 +118,12 @@ Reply get_sizes(Call& call) {
     return HttpResponse{200, json.take()};
 }
 
+Reply get_capacity(Call& call) {
+    JsonWriter json;
+    write_capacity(json, call.model(), call.edge);
+    return HttpResponse{200, json.take()};
+}
+
 Reply get_interconnects(Call& call) {
     const auto& all = call.config().interconnects;
     JsonWriter json;

@@ -40,6 +40,9 @@ class Builder {
             return wrong_value(top, "edge", "an empty list", "one or more [[edge]] tables");
         if (auto checked = check_wires(); !checked)
             return checked.error();
+        for (std::size_t i = 0; i < out_.interconnects.size(); ++i)
+            if (auto good = check_pool(out_, InterconnectId(i)); !good)
+                return at_line(file_, out_.interconnects[i].line, good.error());
         return std::move(out_);
     }
 
@@ -156,6 +159,7 @@ Result<void> Builder::add_interconnect(const Place& place) {
     if (!edge)
         return edge.error();
     interconnect.edge = *edge;
+    interconnect.line = place.line();
     auto fresh = check_new(out_.interconnects, place, "name", interconnect.name,
                            [&](const InterconnectConfig& other) {
                                return other.edge == *edge && other.name == interconnect.name;

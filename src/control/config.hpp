@@ -48,7 +48,10 @@ struct PortConfig {
 struct InterconnectConfig {
     std::string name; // unique within the edge
     EdgeId edge;
-    std::string peer; // the other provider's edge, free text
+    std::string peer;                                // the other provider's edge, free text
+    std::optional<uint32_t> max_bandwidth_mbps = {}; // the pool; default: sum of its channels
+    bool sell_strictly = false;                      // attachments need a limit in each direction
+    uint32_t line = 0;                               // in the file, for errors found later
 };
 
 // How a receiver learns the SCI (802.1AE, 10.5.3): it is in every tag; it follows from the source

@@ -148,6 +148,19 @@ Result<void> check_threshold(const ChannelConfig& channel) {
 
 } // namespace
 
+Result<void> check_pool(const Config& config, InterconnectId interconnect) {
+    const auto& pool = config.interconnects[interconnect.value].max_bandwidth_mbps;
+    uint64_t sum = 0;
+    for (const ChannelConfig& channel : config.channels)
+        if (channel.interconnect == interconnect)
+            sum += channel.capacity_mbps;
+    if (pool && *pool > sum)
+        return invalid_value(
+            "max_bandwidth_mbps", std::to_string(*pool),
+            fmt::format("at most {}, the sum of capacity_mbps of its channels", sum));
+    return {};
+}
+
 Result<void> check_macsec(const ChannelConfig& channel, const PortConfig& port,
                           const Config& config) {
     if (auto good = check_plaintext(channel, config); !good)

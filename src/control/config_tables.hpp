@@ -112,6 +112,21 @@ inline bool read_device(PortTable& out, const toml::node& node) {
            is_name(std::string_view(out.device).substr(kWire.size()));
 }
 
+// Whether the channels carry it is checked when all tables are read.
+inline bool read_max_bandwidth(InterconnectTable& out, const toml::node& node) {
+    const auto* value = node.as_integer();
+    if (!value || value->get() < 1 || value->get() > std::numeric_limits<uint32_t>::max())
+        return false;
+    out.max_bandwidth_mbps = static_cast<uint32_t>(value->get());
+    return true;
+}
+
+inline bool read_sell(InterconnectTable& out, const toml::node& node) {
+    const auto text = node.value<std::string_view>();
+    out.sell_strictly = text == "strict";
+    return text == "strict" || text == "open";
+}
+
 // Whether the workers exist is checked when all tables are read.
 inline bool read_rx_workers(PortTable& out, const toml::node& node) {
     const auto* workers = node.as_array();
@@ -188,6 +203,9 @@ inline constexpr auto kInterconnectOptions = std::to_array<Option<InterconnectTa
     {"edge", Need::optional, name_in<InterconnectTable, &InterconnectTable::edge_name>()},
     {"peer", Need::optional,
      text_in<InterconnectTable, &InterconnectTable::peer>("1 to 255 octets")},
+    {"max_bandwidth_mbps", Need::optional,
+     Special<InterconnectTable>{"an integer of at least 1", read_max_bandwidth}},
+    {"sell", Need::optional, Special<InterconnectTable>{"'open' or 'strict'", read_sell}},
 });
 
 } // namespace isthmus::control

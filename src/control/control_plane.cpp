@@ -34,6 +34,8 @@ const Model& ControlPlane::model() const {
 Result<AttachmentId> ControlPlane::add_attachment(Attachment spec) {
     if (auto good = check_attachment(state_->model, spec, std::nullopt); !good)
         return good.error();
+    if (auto good = check_capacity(state_->model, spec, std::nullopt); !good)
+        return good.error();
     const uint16_t slot = first_free(state_->model.attachments);
     if (slot >= state_->model.config.max_attachments)
         return Error{ErrorCode::conflict,
@@ -58,6 +60,8 @@ Result<void> ControlPlane::replace_attachment(AttachmentId id, Attachment spec) 
     spec.name = now.name;
     spec.edge = now.edge;
     if (auto good = check_attachment(state_->model, spec, id); !good)
+        return good;
+    if (auto good = check_capacity(state_->model, spec, id); !good)
         return good;
     std::swap(now, spec);
     state_->cache.erase(id);

@@ -137,6 +137,8 @@ Result<void> ControlPlane::State::change(AttachmentId id,
     edit(next);
     auto good = check_parameters(model, next, id);
     if (good)
+        good = check_capacity(model, next, id);
+    if (good)
         std::swap(now, next);
     now.routes = std::move(routes);
     if (!good)

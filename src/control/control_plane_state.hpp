@@ -2,6 +2,7 @@
 // The inside of ControlPlane: what it owns, and how a changed Model reaches the workers. For
 // control_plane*.cpp only.
 
+#include "control/capacity.hpp"
 #include "control/channel_secy.hpp"
 #include "control/compile.hpp"
 #include "control/control_plane.hpp"

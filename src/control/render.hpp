@@ -21,6 +21,10 @@ void write_neighbour(JsonWriter& json, const Model& model, const Neighbour& neig
                      uint64_t now_ns);
 void write_traffic(JsonWriter& json, const PortConfig& port, const sim::TrafficReport& report);
 
+[[nodiscard]] std::string_view admin_state_name(AdminState state);
+// What capacity_of says of an edge's interconnects.
+void write_capacity(JsonWriter& json, const Model& model, EdgeId edge);
+
 // What port_sizes and attachment_sizes say of an edge's ports and attachments.
 void write_sizes(JsonWriter& json, const Model& model, EdgeId edge);
 

@@ -106,6 +106,10 @@ void write_options(JsonWriter& json, const ChannelConfig& channel) {
 
 } // namespace
 
+std::string_view admin_state_name(AdminState state) {
+    return kAdminStates.at(static_cast<std::size_t>(state));
+}
+
 void write_channel(JsonWriter& json, const Config& config, const ChannelInfo& info) {
     const auto& it = config.channels[info.id.value];
     json.begin_object()
@@ -115,7 +119,7 @@ void write_channel(JsonWriter& json, const Config& config, const ChannelInfo& in
         .member("port", config.ports[it.port.value].name)
         .member("capacity_mbps", it.capacity_mbps);
     write_options(json, it);
-    json.member("admin_state", kAdminStates.at(static_cast<std::size_t>(info.admin_state)))
+    json.member("admin_state", admin_state_name(info.admin_state))
         .member("link_up", info.link_up)
         .member("usable", info.usable)
         .member("reason", info.reason);

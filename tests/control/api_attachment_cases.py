@@ -111,6 +111,47 @@ class Attachments(ApiTest):
         self.refused(409, "conflict", "PUT", path + "ch2", overlap)
         self.assertEqual(self.state(), before)
 
+    def test_capacity_is_not_oversold(self):
+        def sheet():
+            return self.ok("GET", "/edges/aws/capacity")["interconnects"][0]
+
+        rate = lambda gbps: {"rate_bps": gbps * 10**9}
+        path = "/edges/aws/attachments/c2/limits"
+        self.make(limits={"egress": rate(250), "ingress": rate(1)})
+        self.make(name="c2", port="aws-b", features={}, routes=[])
+        before = self.state()
+        reply = self.refused(409, "conflict", "PATCH", path, {"egress": rate(151)},
+                             "limits.egress.rate_bps")
+        self.assertEqual(reply.error["limit"], str(150 * 10**9))
+        self.assertEqual(self.state(), before)
+        self.ok("PATCH", path, {"egress": rate(150), "ingress": rate(399)})
+        self.refused(409, "conflict", "PUT", "/edges/aws/attachments/c1",
+                     attachment(limits={"ingress": rate(2)}))
+        self.refused(409, "conflict", "POST", "/edges/aws/attachments",
+                     attachment("c3", vlan=9, features={}, limits={"egress": {"rate_bps": 64000}}))
+        found = sheet()
+        self.assertEqual((found["staged_bps"], found["sellable_bps"]), (400 * 10**9, 400 * 10**9))
+        self.assertEqual(found["egress"], {
+            "sold_bps": 400 * 10**9,
+            "free_bps": 0,
+            "headroom_n1_bps": -100 * 10**9,
+            "unlimited_attachments": 0,
+        })
+        self.assertEqual(found["channels"][0], {
+            "name": "ch1",
+            "capacity_bps": 100 * 10**9,
+            "admin_state": "up",
+            "share_permille": 250,
+        })
+        self.ok("PATCH", "/edges/aws/channels/ch2", {"admin_state": "drain"})
+        found = sheet()
+        self.ok("PATCH", "/edges/aws/channels/ch2", {"admin_state": "up"})
+        self.assertEqual(found["egress"]["free_bps"], -100 * 10**9)
+        self.assertTrue(found["short"])
+        self.assertFalse(sheet()["short"])
+        self.ok("DELETE", "/edges/aws/attachments/c1", status=204)
+        self.assertEqual(sheet()["egress"]["free_bps"], 250 * 10**9)
+
     def test_limits(self):
         self.make()
         path = "/edges/aws/attachments/c1/limits"

@@ -185,6 +185,10 @@ TEST(Config, RefusesBadTables) {
          "replay_window: 4294967296 is not allowed, expected an integer in 0..4294967295"},
         {"[[interconnect]]\nname = \"to-gcp\"",
          "name: to-gcp is not allowed, expected one that no other [[interconnect]] has"},
+        {"[[interconnect]]\nname = \"x\"\nsell = \"all\"",
+         "sell: all is not allowed, expected 'open' or 'strict'"},
+        {"[[interconnect]]\nname = \"x\"\nmax_bandwidth_mbps = 0",
+         "max_bandwidth_mbps: 0 is not allowed, expected an integer of at least 1"},
         {"[port2]\n", "unknown key 'port2', expected one of socket, worker_cores, main_core, poll, "
                       "state, memory_mb, packet_buffers, max_attachments, allow_plaintext, macsec, "
                       "edge, port, interconnect, channel"},
@@ -194,6 +198,18 @@ TEST(Config, RefusesBadTables) {
         EXPECT_TRUE(message.ends_with(std::string(": ") + row.message)) << message;
         EXPECT_TRUE(message.starts_with("f.toml:")) << message;
     }
+}
+
+TEST(Config, PoolIsAtMostWhatTheChannelsHave) {
+    const std::string head = "[[edge]]\nname = \"e\"\n[[interconnect]]\nname = \"i\"\n";
+    const std::string channel = "[[port]]\nname = \"p\"\ndevice = \"d\"\n[[channel]]\n"
+                                "name = \"c\"\nport = \"p\"\ncapacity_mbps = 100\n";
+    const auto good = parse_config(head + "max_bandwidth_mbps = 100\n" + channel, "f.toml");
+    ASSERT_TRUE(good) << good.error().message;
+    EXPECT_EQ(good->interconnects[0].max_bandwidth_mbps, 100u);
+    EXPECT_EQ(message_of(head + "max_bandwidth_mbps = 101\n" + channel),
+              "f.toml:3: max_bandwidth_mbps: 101 is not allowed, expected at most 100, the sum of "
+              "capacity_mbps of its channels");
 }
 
 TEST(Config, NamesTheLine) {

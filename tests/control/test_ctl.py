@@ -99,6 +99,20 @@ class CtlTest(unittest.TestCase):
                        *"--address 10.9.0.1/24".split())
         self.ok(*"attachment del m1".split())
 
+    def test_capacity(self):
+        self.ok(*"attachment add p1 --port aws-b --vlan 9 --egress-limit 300G --ingress-limit 1G".split(),
+                *"--address 10.8.0.1/24".split())
+        self.assertIn("to-gcp open egress 400G 400G 300G 100G 0 1 0".split(), self.tables("capacity"))
+        self.fails(1, "100000000000 bit/s that interconnect to-gcp has left",
+                   *"attachment add p2 --port aws-b --address 10.9.0.1/24 --egress-limit 101G".split())
+        self.ok(*"channel set ch2 drain".split())
+        rows = self.tables("capacity")
+        self.ok(*"channel set ch2 up".split())
+        self.ok(*"attachment del p1".split())
+        self.assertIn("to-gcp open egress 400G 300G 300G 0 -100G 1 0".split(), rows)
+        self.assertIn("to-gcp ch1 100G 33.3 % up".split(), rows)
+        self.assertIn("to-gcp ch2 100G 0.0 % drain".split(), rows)
+
     def test_edge_must_be_chosen(self):
         self.fails(2, "aws, gcp: choose one with --edge", "show", "ports", edge=None)
         self.ok("show", "ports", "--edge", "gcp", edge=None)

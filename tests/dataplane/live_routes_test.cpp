@@ -136,7 +136,7 @@ TEST(LiveRoutes, NothingIsLostWhileEverythingChanges) {
             must(control.change_routes(id, {{{more, to}}, {}}));
         must(control.change_routes(id, {{{prefix("10.2.0.0/17"), {Via::channels, {}}}}, {}}));
         if (round % 7 == 0)
-            must(control.set_limits(id, control::Limit{400'000'000'000, 5000, {}, {}},
+            must(control.set_limits(id, control::Limit{100'000'000'000, 5000, {}, {}},
                                     std::optional<control::Limit>{}));
         if (round % 20 == 0) {
             if (churned)

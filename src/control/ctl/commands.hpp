@@ -27,6 +27,9 @@ Outcome show_ports(Context& context);
 // sizes.cpp
 Outcome show_mtu(Context& context);
 
+// capacity.cpp
+Outcome show_capacity(Context& context);
+
 // attachments.cpp
 struct AttachmentArguments {
     std::string name, port, interconnect;

@@ -40,6 +40,7 @@ struct Program {
             ->envname("ISTHMUS_EDGE");
         app.add_flag("--json", json, "print replies as they come");
         add_show();
+        add(&app, "capacity", "what is staged, sold and free on each interconnect", show_capacity);
         add_attachment_group();
         add_feature_group();
         add_route_group();

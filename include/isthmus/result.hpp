@@ -8,8 +8,8 @@
 
 namespace isthmus {
 
-// What kind of refusal this is; the API maps it to an HTTP status (400, 404, 409, 503, 500).
-enum class ErrorCode { invalid, not_found, conflict, unavailable, internal };
+// What kind of refusal this is; the API maps it to an HTTP status (400, 404, 409, 503, 507, 500).
+enum class ErrorCode { invalid, not_found, conflict, unavailable, no_storage, internal };
 
 // `message` is a whole sentence fit for an operator and names what failed, the value and the limit.
 // `field`, `value` and `limit` repeat these parts for programs and may be empty.

@@ -98,11 +98,10 @@ Result<void> resolve_channel(Call& call, const std::string& text) {
 }
 
 Result<void> resolve_attachment(Call& call, const std::string& text) {
-    for (const auto& [id, attachment] : call.model().attachments)
-        if (attachment.edge == call.edge && attachment.name == text) {
-            call.attachment = id;
-            return {};
-        }
+    if (const auto id = call.model().index.named(call.edge, text)) {
+        call.attachment = *id;
+        return {};
+    }
     return no_such("attachment", text);
 }
 

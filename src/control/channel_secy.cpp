@@ -93,6 +93,23 @@ Result<void> ChannelSecy::check_nonces(const TxSaSet& set) const {
     return {};
 }
 
+std::shared_ptr<const ChannelSecy::Keys> ChannelSecy::keys() const {
+    return std::make_shared<const Keys>(Keys{tx_sas_, encoding_an_, rx_scs_});
+}
+
+void ChannelSecy::undo(const Keys& before) {
+    const auto had = [&](const std::shared_ptr<TxSaSet>& set) {
+        return std::find(before.tx_sas.begin(), before.tx_sas.end(), set) != before.tx_sas.end();
+    };
+    for (const auto& set : tx_sas_)
+        if (set && !had(set))
+            set->let_go();
+    std::erase_if(removed_, had);
+    tx_sas_ = before.tx_sas;
+    encoding_an_ = before.encoding_an;
+    rx_scs_ = before.rx_scs;
+}
+
 Result<void> ChannelSecy::add_tx_sa(const TxSaSpec& spec) {
     if (auto good = check_an(spec.an); !good)
         return good;
@@ -105,7 +122,9 @@ Result<void> ChannelSecy::add_tx_sa(const TxSaSpec& spec) {
         return set.error();
     if (auto good = check_nonces(**set); !good)
         return good;
-    if (auto reserved = (*set)->reserve(); !reserved)
+    if (spec.restored)
+        (*set)->hold();
+    else if (auto reserved = (*set)->reserve(); !reserved)
         return reserved;
     tx_sas_[spec.an] = std::move(*set);
     if (encoding_an_ < 0)
@@ -203,6 +222,7 @@ Result<void> ChannelSecy::add_rx_sa(macsec::Sci sci, const RxSaSpec& spec) {
     slot.space = NonceSpace::of(macsec::fingerprint(spec.sak), sci, spec.xpn);
     slot.xpn = spec.xpn;
     slot.in_use = spec.in_use;
+    slot.noted_pn = spec.lowest_pn;
     if (auto good = check_nonces(sci, slot); !good)
         return good;
     place = std::move(slot);
@@ -266,6 +286,20 @@ Result<void> ChannelSecy::extend_reservations() {
             if (auto extended = set->extend(); !extended)
                 result = extended;
     return result;
+}
+
+std::vector<ChannelSecy::Received> ChannelSecy::received() const {
+    std::vector<Received> all;
+    for (const auto& [sci, sc] : rx_scs_)
+        for (uint8_t an = 0; an < macsec::kAssociationNumbers; ++an)
+            if (const RxSaSlot& slot = sc.sas[an];
+                slot.sa && slot.sa->replay.next_pn() > slot.noted_pn)
+                all.push_back({sci, an, slot.sa->replay.next_pn()});
+    return all;
+}
+
+void ChannelSecy::noted(const Received& received) {
+    rx_scs_.at(received.sci).sas[received.an].noted_pn = received.next_pn;
 }
 
 std::vector<PnEvent> ChannelSecy::take_events() {

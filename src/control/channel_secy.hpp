@@ -32,6 +32,11 @@ class ChannelSecy {
     ChannelSecy(const ChannelConfig& config, const MacAddr& mac, uint16_t workers,
                 const macsec::Aead& aead, PnStore& store);
 
+    // A copy of what is installed, for undo() of operations that no worker has heard of.
+    struct Keys;
+    [[nodiscard]] std::shared_ptr<const Keys> keys() const;
+    void undo(const Keys& before);
+
     [[nodiscard]] Result<void> add_tx_sa(const TxSaSpec& spec);
     [[nodiscard]] Result<void> remove_tx_sa(uint8_t an);
     [[nodiscard]] Result<void> set_encoding_an(uint8_t an);
@@ -55,6 +60,14 @@ class ChannelSecy {
     [[nodiscard]] Result<void> forget_removed();
     // To be called when workers have ended: the same for all SAs.
     [[nodiscard]] Result<void> release_all();
+    // Receive SAs that have come further since they were noted last; noted() when that is written.
+    struct Received {
+        macsec::Sci sci;
+        uint8_t an = 0;
+        uint64_t next_pn = 1;
+    };
+    [[nodiscard]] std::vector<Received> received() const;
+    void noted(const Received& received);
 
     // From the control tick: packet numbers are reserved ahead, and what is to be told is taken.
     [[nodiscard]] Result<void> extend_reservations();
@@ -69,11 +82,14 @@ class ChannelSecy {
         NonceSpace space;
         std::optional<macsec::XpnParameters> xpn;
         bool in_use = false;
+        uint64_t noted_pn = 1;
     };
     struct RxScSlot {
         std::shared_ptr<macsec::RxSc> sc;
         std::array<RxSaSlot, macsec::kAssociationNumbers> sas;
     };
+    using TxSas = std::array<std::shared_ptr<TxSaSet>, macsec::kAssociationNumbers>;
+    using RxScs = std::map<macsec::Sci, RxScSlot>;
 
     [[nodiscard]] Result<RxScSlot*> find_rx_sc(macsec::Sci sci);
     [[nodiscard]] Result<RxSaSlot*> find_rx_sa(macsec::Sci sci, uint8_t an);
@@ -95,11 +111,17 @@ class ChannelSecy {
     PnStore& store_;
     // By worker. A shared SC is one for each, too, for the counters: they have the same SCI.
     std::vector<std::shared_ptr<macsec::TxSc>> tx_scs_;
-    std::array<std::unique_ptr<TxSaSet>, macsec::kAssociationNumbers> tx_sas_; // null: none
+    TxSas tx_sas_; // null: none
     int encoding_an_ = -1;
-    std::map<macsec::Sci, RxScSlot> rx_scs_;
-    std::vector<std::unique_ptr<TxSaSet>> removed_;
+    RxScs rx_scs_;
+    std::vector<std::shared_ptr<TxSaSet>> removed_;
     uint64_t near_exhaustion_events_ = 0, exhausted_events_ = 0;
+};
+
+struct ChannelSecy::Keys {
+    TxSas tx_sas;
+    int encoding_an;
+    RxScs rx_scs;
 };
 
 } // namespace isthmus::control

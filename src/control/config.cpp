@@ -25,6 +25,9 @@ class Builder {
         const Place top{&file_, &root_, {}};
         if (auto read = read_table<Config>(out_, kTopOptions, top); !read)
             return read.error();
+        if (out_.state_path == "none" && !out_.secrets_key_path.empty())
+            return wrong_value(top, "secrets_key_file", out_.secrets_key_path,
+                               "no key with state = \"none\"");
         if (out_.worker_cores.empty())
             out_.worker_cores = Config{}.worker_cores;
         if (const auto* table = root_["macsec"].as_table())

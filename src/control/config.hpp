@@ -95,8 +95,9 @@ struct ChannelConfig {
 
 struct Config {
     std::string socket_path = "/run/isthmus/isthmusd.sock";
-    // What has to survive a restart: packet numbers that were used. "none": nothing does.
+    // What the API has installed, and packet numbers that were used. "none": nothing is kept.
     std::string state_path = "/var/lib/isthmus/state.db";
+    std::string secrets_key_path; // for the SAKs in it; empty: a systemd credential, or none
     std::vector<unsigned> worker_cores = {1}; // one poll-mode worker each
     std::optional<unsigned> main_core;        // default: not pinned
     PollMode poll = PollMode::busy;

@@ -162,6 +162,8 @@ inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
     {"poll", Need::optional, Special<Config>{"'busy' or 'adaptive'", read_poll}},
     {"state", Need::optional,
      text_in<Config, &Config::state_path>("a path of 1..255 octets, or 'none'")},
+    {"secrets_key_file", Need::optional,
+     text_in<Config, &Config::secrets_key_path>("a path of 1..255 octets")},
     {"memory_mb", Need::optional, &Config::memory_mb, 64, 65536},
     {"packet_buffers", Need::optional, &Config::packet_buffers, 2048, 1048576},
     {"max_attachments", Need::optional, &Config::max_attachments, 1, 16384},

@@ -43,11 +43,15 @@ Result<AttachmentId> ControlPlane::add_attachment(Attachment spec) {
                                  spec.name, state_->model.config.max_attachments),
                      "name", spec.name, std::to_string(state_->model.config.max_attachments)};
     const AttachmentId id(slot);
+    if (auto good = state_->settle_rows(); !good)
+        return good.error();
+    if (auto good = state_->store->put_attachment(state_->model.config, id, spec); !good)
+        return good.error();
     state_->baseline[slot] = state_->raw_counters(id);
     state_->slot_edge[slot] = spec.edge;
-    state_->model.attachments.emplace(id, std::move(spec));
+    state_->model.add(id, std::move(spec));
     state_->cache.erase(id);
-    if (auto good = state_->apply_or(id, [&] { state_->model.attachments.erase(id); }); !good)
+    if (auto good = state_->apply_or(id, [&] { state_->model.erase(id); }); !good)
         return good.error();
     return id;
 }
@@ -63,14 +67,23 @@ Result<void> ControlPlane::replace_attachment(AttachmentId id, Attachment spec) 
         return good;
     if (auto good = check_capacity(state_->model, spec, id); !good)
         return good;
-    std::swap(now, spec);
+    if (auto good = state_->settle_rows(); !good)
+        return good;
+    if (auto good = state_->store->put_attachment(state_->model.config, id, spec); !good)
+        return good;
+    state_->model.exchange(id, spec);
     state_->cache.erase(id);
-    return state_->apply_or(id, [&] { std::swap(now, spec); });
+    return state_->apply_or(id, [&] { state_->model.exchange(id, spec); });
 }
 
 Result<void> ControlPlane::remove_attachment(AttachmentId id) {
-    if (state_->model.attachments.erase(id) == 0)
-        return no_such("attachment", std::to_string(id.value));
+    if (auto found = state_->find(id); !found)
+        return found.error();
+    if (auto good = state_->settle_rows(); !good)
+        return good;
+    if (auto good = state_->store->erase_attachment(id); !good)
+        return good;
+    state_->model.erase(id);
     state_->cache.erase(id);
     return state_->apply(id);
 }
@@ -113,8 +126,12 @@ Result<void> ControlPlane::remove_neighbour(LinkId link, const IpAddr& address) 
     auto found = state_->find(link.attachment);
     if (!found)
         return found.error();
-    if ((*found)->static_neighbours.erase({link.channel, address}) == 0 &&
-        !state_->host.forget(link, address))
+    const std::pair where{link.channel, address};
+    if ((*found)->static_neighbours.contains(where))
+        return state_->change(link.attachment, [&](Attachment& attachment) {
+            attachment.static_neighbours.erase(where);
+        });
+    if (!state_->host.forget(link, address))
         return no_such("neighbour", to_string(address));
     return state_->apply(link.attachment);
 }
@@ -124,11 +141,15 @@ std::vector<Neighbour> ControlPlane::neighbours() const {
 }
 
 Result<void> ControlPlane::set_port_enabled(PortId port, bool enabled) {
+    if (auto good = state_->store->put_port(state_->model.config.ports[port.value], enabled); !good)
+        return good;
     state_->model.port_enabled[port.value] = enabled;
     return state_->apply();
 }
 
 Result<void> ControlPlane::set_channel_admin(ChannelId channel, AdminState admin) {
+    if (auto good = state_->store->put_channel(state_->model.config, channel, admin); !good)
+        return good;
     state_->model.channel_admin[channel.value] = admin;
     return state_->apply();
 }
@@ -161,6 +182,7 @@ void ControlPlane::poll(uint64_t now_ns) {
             s.ports[p].link_up = up;
         }
         changed = s.tick_keys(now_ns) || changed;
+        s.tick_store(now_ns);
     }
     s.follow_neighbours();
     if (changed || s.cache.changed())

@@ -1,8 +1,9 @@
 #pragma once
 // The typed operations behind the API. Each one validates against the whole Model, then either
-// changes it, publishes the result and returns when every worker has seen it, or changes nothing
-// and returns the reason (invalid, not_found, conflict; unavailable when a worker did not confirm
-// in time). Control thread only.
+// writes the change to the state file, makes it, publishes the result and returns when every worker
+// has seen it, or changes nothing and returns the reason (invalid, not_found, conflict; no_storage
+// when the file takes nothing; unavailable when a worker did not confirm in time, and then the
+// change is made). Control thread only.
 
 #include "control/host_stack.hpp"
 #include "control/macsec_counters.hpp"
@@ -29,7 +30,8 @@ class Dataplane;
 
 namespace isthmus::control {
 
-class PnStore;
+struct SavedState;
+class StateStore;
 
 // One change of routes in one attachment, applied whole or not at all.
 struct RouteChange {
@@ -44,6 +46,8 @@ struct TxSaSpec {
     std::optional<uint64_t> next_pn; // default: the first that was never used with this SAK
     std::optional<macsec::XpnParameters>
         xpn; // of the first transmit SC; the SSCIs of others follow
+    // Comes back from the store: with no packet number left it is exhausted, not refused.
+    bool restored = false;
 };
 struct RxSaSpec {
     uint8_t an = 0;
@@ -156,15 +160,17 @@ struct Status {
     uint64_t generation = 0; // of the published forwarding state
     std::string memory;      // how DPDK got its memory, e.g. "no hugepages, 256 MiB"
     std::string macsec_engine;
-    std::string state; // path of the file that remembers packet numbers, or "none"
+    std::string state;         // path of the state file, or "none"
+    std::string state_problem; // why it takes no changes now; empty: it does
+    bool keeps_sas = false;    // SAs outlive a restart
     std::vector<unsigned> worker_cores;
     uint32_t packet_buffers = 0, packet_buffers_free = 0;
     HostStackCounters host;
 };
 
 struct ControlOptions {
-    std::string memory;                      // what start_eal returned, for status
-    std::unique_ptr<PnStore> packet_numbers; // null: nothing is remembered
+    std::string memory;                // what start_eal returned, for status
+    std::unique_ptr<StateStore> store; // null: nothing is remembered
     // For events that concern an operator: one line each.
     std::function<void(const std::string&)> say = [](const std::string&) {};
 };
@@ -173,6 +179,10 @@ class ControlPlane {
   public:
     ControlPlane(Config config, dataplane::Dataplane& dataplane, ControlOptions options = {});
     ~ControlPlane();
+
+    // Once, before workers start: what the store has loaded for this configuration. On an error,
+    // which names the row, nothing must be started.
+    [[nodiscard]] Result<void> restore(SavedState saved);
 
     [[nodiscard]] const Model& model() const;
 
@@ -229,7 +239,7 @@ class ControlPlane {
     // The event loop calls this about every millisecond: punted packets, neighbour timers, link
     // state, reserved packet numbers, retired forwarding states.
     void poll(uint64_t now_ns);
-    // When workers have ended: notes exactly how far each SAK was used, and retires all of them.
+    // When workers have ended: notes exactly how far each SA came, and retires all of them.
     void release_keys();
 
   private:

@@ -34,48 +34,74 @@ Result<void> check_receives(const ChannelConfig& channel) {
 } // namespace
 
 Result<void> ControlPlane::add_tx_sa(ChannelId channel, const TxSaSpec& spec) {
-    return state_->change_keys(channel, check_transmits,
-                               [&](ChannelSecy& secy) { return secy.add_tx_sa(spec); });
+    return state_->change_keys(
+        channel, check_transmits, [&](ChannelSecy& secy) { return secy.add_tx_sa(spec); },
+        [&](StateStore& store, const Config& config) {
+            return store.add_tx_sa(config, channel, spec);
+        });
 }
 
 Result<void> ControlPlane::remove_tx_sa(ChannelId channel, uint8_t an) {
-    return state_->change_keys(channel, check_transmits,
-                               [&](ChannelSecy& secy) { return secy.remove_tx_sa(an); });
+    return state_->change_keys(
+        channel, check_transmits, [&](ChannelSecy& secy) { return secy.remove_tx_sa(an); },
+        [&](StateStore& store, const Config& config) {
+            return store.remove_tx_sa(config, channel, an);
+        });
 }
 
 Result<void> ControlPlane::set_encoding_an(ChannelId channel, uint8_t an) {
-    return state_->change_keys(channel, check_transmits,
-                               [&](ChannelSecy& secy) { return secy.set_encoding_an(an); });
+    return state_->change_keys(
+        channel, check_transmits, [&](ChannelSecy& secy) { return secy.set_encoding_an(an); },
+        [&](StateStore& store, const Config& config) {
+            return store.set_encoding_an(config, channel, an);
+        });
 }
 
 Result<void> ControlPlane::add_rx_sc(ChannelId channel, macsec::Sci sci) {
-    return state_->change_keys(channel, check_receives,
-                               [&](ChannelSecy& secy) { return secy.add_rx_sc(sci); });
+    return state_->change_keys(
+        channel, check_receives, [&](ChannelSecy& secy) { return secy.add_rx_sc(sci); },
+        [&](StateStore& store, const Config& config) {
+            return store.add_rx_sc(config, channel, sci);
+        });
 }
 
 Result<void> ControlPlane::remove_rx_sc(ChannelId channel, macsec::Sci sci) {
-    return state_->change_keys(channel, check_receives,
-                               [&](ChannelSecy& secy) { return secy.remove_rx_sc(sci); });
+    return state_->change_keys(
+        channel, check_receives, [&](ChannelSecy& secy) { return secy.remove_rx_sc(sci); },
+        [&](StateStore& store, const Config& config) {
+            return store.remove_rx_sc(config, channel, sci);
+        });
 }
 
 Result<void> ControlPlane::add_rx_sa(ChannelId channel, macsec::Sci sci, const RxSaSpec& spec) {
-    return state_->change_keys(channel, check_receives,
-                               [&](ChannelSecy& secy) { return secy.add_rx_sa(sci, spec); });
+    return state_->change_keys(
+        channel, check_receives, [&](ChannelSecy& secy) { return secy.add_rx_sa(sci, spec); },
+        [&](StateStore& store, const Config& config) {
+            return store.add_rx_sa(config, channel, sci, spec);
+        });
 }
 
 Result<void> ControlPlane::set_rx_sa_in_use(ChannelId channel, macsec::Sci sci, uint8_t an,
                                             bool in_use) {
-    return state_->change_keys(channel, check_receives, [&](ChannelSecy& secy) {
-        return secy.set_rx_sa_in_use(sci, an, in_use);
-    });
+    return state_->change_keys(
+        channel, check_receives,
+        [&](ChannelSecy& secy) { return secy.set_rx_sa_in_use(sci, an, in_use); },
+        [&](StateStore& store, const Config& config) {
+            return store.set_rx_sa_in_use(config, channel, sci, an, in_use);
+        });
 }
 
 Result<void> ControlPlane::remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an) {
-    return state_->change_keys(channel, check_receives,
-                               [&](ChannelSecy& secy) { return secy.remove_rx_sa(sci, an); });
+    return state_->change_keys(
+        channel, check_receives, [&](ChannelSecy& secy) { return secy.remove_rx_sa(sci, an); },
+        [&](StateStore& store, const Config& config) {
+            return store.remove_rx_sa(config, channel, sci, an);
+        });
 }
 
 void ControlPlane::release_keys() {
+    if (const auto noted = state_->note_received(); !noted)
+        state_->tell_store_failure(noted.error(), monotonic_ns());
     for (const auto& secy : state_->secys)
         if (const auto released = secy->release_all(); !released)
             state_->tell_store_failure(released.error(), monotonic_ns());
@@ -85,7 +111,8 @@ void ControlPlane::State::tell_store_failure(const Error& error, uint64_t now_ns
     if (store_failure_told_ns != 0 && now_ns - store_failure_told_ns < kStoreFailurePauseNs)
         return;
     store_failure_told_ns = now_ns;
-    say(fmt::format("packet numbers cannot be recorded, SAs stop when those reserved are used: {}",
+    say(fmt::format("changes and packet numbers cannot be recorded, SAs stop when those reserved "
+                    "are used: {}",
                     error.message));
 }
 

@@ -121,6 +121,7 @@ Result<void> ControlPlane::State::apply_or(AttachmentId changed,
     } catch (const std::bad_alloc&) {
         undo();
         cache.keep(changed);
+        take_back(changed);
         return Error{ErrorCode::unavailable, "no room for the routes in the forwarding tables"};
     }
 }
@@ -138,15 +139,18 @@ Result<void> ControlPlane::State::change(AttachmentId id,
     auto good = check_parameters(model, next, id);
     if (good)
         good = check_capacity(model, next, id);
+        good = settle_rows();
     if (good)
-        std::swap(now, next);
+        good = store->put_parameters(model.config, id, next);
+    if (good)
+        model.exchange(id, next);
     now.routes = std::move(routes);
     if (!good)
         return good;
     cache.touch(id);
     return apply_or(id, [&] {
         std::swap(now.routes, next.routes);
-        std::swap(now, next);
+        model.exchange(id, next);
     });
 }
 

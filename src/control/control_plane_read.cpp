@@ -178,7 +178,9 @@ Status ControlPlane::status() const {
     status.memory = state_->memory;
     status.uptime_ns = monotonic_ns() - state_->started_ns;
     status.generation = state_->generation;
-    status.state = state_->packet_numbers->path();
+    status.state = state_->store->database().path();
+    status.state_problem = state_->store->database().problem();
+    status.keeps_sas = state_->store->keeps_sas();
     status.macsec_engine = state_->dataplane.aead().name();
     status.worker_cores = state_->model.config.worker_cores;
     status.packet_buffers = state_->dataplane.buffers();

@@ -25,6 +25,22 @@ FibChanges fib_changes(const Vrf& vrf, const RouteChange& change) {
     return changes;
 }
 
+// What makes the routes of a change those of the attachment again.
+RouteChange inverse(const Attachment& attachment, const RouteChange& change) {
+    RouteChange back;
+    const auto add = [&](const IpPrefix& prefix) {
+        if (const auto route = attachment.routes.find(prefix))
+            back.add.emplace_back(prefix, *route);
+        else
+            back.remove.push_back(prefix);
+    };
+    for (const IpPrefix& prefix : change.remove)
+        add(prefix);
+    for (const auto& [prefix, route] : change.add)
+        add(prefix);
+    return back;
+}
+
 } // namespace
 
 // Before routes lead to a next hop, every worker has an adjacency for it.
@@ -83,13 +99,21 @@ Result<void> ControlPlane::change_routes(AttachmentId id, const RouteChange& cha
     Attachment& attachment = **found;
     if (auto good = check_change(attachment, change); !good)
         return good;
+    if (auto good = s.settle_rows(); !good)
+        return good;
     if (auto good = s.make_next_hops(id, change); !good)
         return good;
     Vrf& vrf = *s.cache.find(id);
     const FibChanges changes = fib_changes(vrf, change);
     attachment.routes.reserve_more(changes.ipv4.size(), changes.ipv6.size());
+    if (auto good = s.store->change_routes(id, change); !good) {
+        s.give_up_next_hops(id, change);
+        return good;
+    }
     if (auto good = vrf.apply(changes); !good) {
         s.give_up_next_hops(id, change);
+        if (!s.store->change_routes(id, inverse(attachment, change)))
+            s.rows_owed.insert(id);
         return good;
     }
     const uint64_t token = s.dataplane.grace_period();

@@ -6,7 +6,7 @@
 #include "control/channel_secy.hpp"
 #include "control/compile.hpp"
 #include "control/control_plane.hpp"
-#include "control/pn_store.hpp"
+#include "control/state_store.hpp"
 #include "control/validate.hpp"
 #include "dataplane/dataplane.hpp"
 #include "isthmus/clock.hpp"
@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <set>
 
 namespace isthmus::control {
 
@@ -29,7 +30,10 @@ inline constexpr uint64_t kConfirmNs = 1'000'000'000;
 struct ControlPlane::State {
     Model model;
     dataplane::Dataplane& dataplane;
-    std::unique_ptr<PnStore> packet_numbers;
+    std::unique_ptr<StateStore> store;
+    // Attachments whose rows are not as the model is, since a change could not be applied and its
+    // rows could not be taken back. No change is accepted before they are.
+    std::set<AttachmentId> rows_owed;
     std::function<void(const std::string&)> say;
     uint64_t store_failure_told_ns = 0; // 0: never
     std::vector<PortFacts> ports;
@@ -45,32 +49,28 @@ struct ControlPlane::State {
     std::string memory;
     uint64_t generation = 0;
     uint64_t started_ns = monotonic_ns();
-    uint64_t next_tick_ns = 0;
+    uint64_t next_tick_ns = 0, next_note_ns = 0;
     // By AttachmentId: what earlier owners of the slot counted, and the edge of the last one.
     std::vector<AttachmentCounters> baseline;
     std::vector<EdgeId> slot_edge;
     std::vector<uint64_t> held_dropped; // by EdgeId
 
     State(Config config, dataplane::Dataplane& plane, ControlOptions options)
-        : dataplane(plane), packet_numbers(std::move(options.packet_numbers)),
-          say(std::move(options.say)),
+        : dataplane(plane), store(std::move(options.store)), say(std::move(options.say)),
           host([this](PortId port, std::span<const uint8_t> frame) { return send(port, frame); },
                [this](LinkId link, uint64_t packets) {
                    held_dropped[slot_edge[link.attachment.value].value] += packets;
                }) {
-        if (!packet_numbers)
-            packet_numbers = std::move(*PnStore::open("none"));
+        if (!store)
+            store = std::move(*StateStore::open("none"));
         memory = std::move(options.memory);
-        model.config = std::move(config);
-        model.channel_admin.assign(model.config.channels.size(), AdminState::up);
-        for (std::size_t p = 0; p < model.config.ports.size(); ++p) {
-            model.port_enabled.push_back(model.config.ports[p].enabled);
+        model = Model::from(std::move(config));
+        for (std::size_t p = 0; p < model.config.ports.size(); ++p)
             ports.push_back({plane.port(PortId(p)).mac(), plane.port(PortId(p)).link_up()});
-        }
         for (const ChannelConfig& channel : model.config.channels)
             secys.push_back(std::make_unique<ChannelSecy>(channel, ports[channel.port.value].mac,
                                                           plane.worker_count(), plane.aead(),
-                                                          *packet_numbers));
+                                                          store->packet_numbers()));
         baseline.resize(model.config.max_attachments);
         slot_edge.resize(model.config.max_attachments);
         held_dropped.resize(model.config.edges.size());
@@ -148,15 +148,41 @@ struct ControlPlane::State {
                          "a port with device generator"};
         return found;
     }
-    // `check` refuses what the channel's configuration has no use for.
-    template <class Check, class Operation>
-    Result<void> change_keys(ChannelId channel, Check&& check, Operation&& operation) {
+    // `check` refuses what the channel's configuration has no use for. No worker hears of the
+    // operation before its rows are on the disk.
+    template <class Check, class Operation, class Record>
+    Result<void> change_keys(ChannelId channel, Check&& check, Operation&& operation,
+                             Record&& record) {
         if (Result<void> good = check(model.config.channels[channel.value]); !good)
             return good;
-        if (Result<void> good = operation(*secys[channel.value]); !good)
-            return good;
+        ChannelSecy& secy = *secys[channel.value];
+        const auto before = secy.keys();
+        try {
+            const auto kept = store->database().transact([&]() -> Result<void> {
+                if (Result<void> good = operation(secy); !good)
+                    return good;
+                return record(*store, model.config);
+            });
+            if (!kept) {
+                secy.undo(*before);
+                return kept;
+            }
+        } catch (...) {
+            secy.undo(*before);
+            throw;
+        }
         return apply();
     }
+
+    // control_plane_restore.cpp
+
+    // The rows of an attachment are made what the model is.
+    void take_back(AttachmentId id);
+    [[nodiscard]] Result<void> settle_rows();
+    Result<void> restore_keys(const SavedState& saved);
+    // Notes how far receive SAs have come, and looks whether the disk takes anything again.
+    [[nodiscard]] Result<void> note_received();
+    void tick_store(uint64_t now_ns);
 
     // control_plane_keys.cpp
     void tell_store_failure(const Error& error, uint64_t now_ns);

@@ -5,9 +5,9 @@
 #include "control/config.hpp"
 #include "control/control_plane.hpp"
 #include "control/http_server.hpp"
-#include "control/pn_store.hpp"
 #include "control/ports.hpp"
 #include "control/sizes.hpp"
+#include "control/state_start.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/ethdev_port.hpp"
@@ -34,15 +34,28 @@ namespace {
 
 constexpr long kPollNs = 1'000'000; // punted packets wait at most this long
 
-constexpr const char* kUsage = "usage: isthmusd --config FILE [--check]\n"
+constexpr const char* kUsage = "usage: isthmusd --config FILE [--check | --forget WHAT]\n"
                                "  --config FILE   boot configuration (TOML)\n"
-                               "  --check         validate the configuration and exit\n"
+                               "  --check         validate the configuration and the state file, "
+                               "and exit\n"
+                               "  --forget WHAT   remove rows of the state file and exit; 'sas': "
+                               "all SAs,\n"
+                               "                  'unusable': what this configuration has no use "
+                               "for\n"
                                "  --version       print the version and exit\n";
 
 struct Options {
     std::string config;
     bool check = false;
+    Forget forget = Forget::nothing;
 };
+
+bool read_forget(Options& options, std::string_view what) {
+    options.forget = what == "sas"        ? Forget::sas
+                     : what == "unusable" ? Forget::unusable
+                                          : Forget::nothing;
+    return options.forget != Forget::nothing;
+}
 
 template <class... Args> void say(fmt::format_string<Args...> format, Args&&... args) {
     fmt::print(stderr, "isthmusd: {}\n", fmt::format(format, std::forward<Args>(args)...));
@@ -50,17 +63,18 @@ template <class... Args> void say(fmt::format_string<Args...> format, Args&&... 
 
 // Returns an exit code instead of options when there is nothing left to do.
 std::variant<Options, int> parse_options(int argc, char** argv) {
-    static const option kOptions[] = {{"config", required_argument, nullptr, 'c'},
-                                      {"check", no_argument, nullptr, 'k'},
-                                      {"version", no_argument, nullptr, 'v'},
-                                      {"help", no_argument, nullptr, 'h'},
-                                      {nullptr, 0, nullptr, 0}};
+    static const option kOptions[] = {
+        {"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 'k'},
+        {"forget", required_argument, nullptr, 'f'}, {"version", no_argument, nullptr, 'v'},
+        {"help", no_argument, nullptr, 'h'},         {nullptr, 0, nullptr, 0}};
     Options options;
     for (int choice; (choice = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
         if (choice == 'c')
             options.config = optarg;
         else if (choice == 'k')
             options.check = true;
+        else if (choice == 'f' && read_forget(options, optarg))
+            continue;
         else if (choice == 'v' || choice == 'h') {
             std::fputs(choice == 'v' ? "isthmusd " ISTHMUS_VERSION "\n" : kUsage, stdout);
             return 0;
@@ -172,9 +186,10 @@ void print_polled(const Config& config,
 
 Result<int> serve(const Config& config, const std::string& file_name, const sigset_t& ends) {
     // First, for a second daemon of this configuration is found out by it.
-    auto packet_numbers = PnStore::open(config.state_path);
-    if (!packet_numbers)
-        return packet_numbers.error();
+    auto state = start_state(config);
+    if (!state)
+        return state.error();
+    say("{}", state->summary);
     auto memory = dataplane::start_eal(eal_request(config));
     if (!memory)
         return memory.error();
@@ -208,9 +223,11 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
         return plane.error();
     ControlOptions options;
     options.memory = *memory;
-    options.packet_numbers = std::move(*packet_numbers);
+    options.store = std::move(state->store);
     options.say = [](const std::string& event) { say("{}", event); };
     ControlPlane control(config, **plane, std::move(options));
+    if (auto restored = control.restore(std::move(state->saved)); !restored)
+        return restored.error();
     Api api(control);
     auto server = HttpServer::start(
         config.socket_path, [&](const HttpRequest& request) { return api.handle(request); });
@@ -228,26 +245,37 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     return 0;
 }
 
+Result<std::vector<std::string>> check_all(const Config& config, const std::string& file_name) {
+    if (const auto engine = macsec::make_aead(config.macsec_engine); !engine)
+        return Error{ErrorCode::invalid,
+                     fmt::format("{}: macsec.engine: {}", file_name, engine.error().message)};
+    const auto state = check_state(config);
+    if (!state)
+        return state.error();
+    return std::vector{*state, fmt::format("{}: good: {} edges, {} ports, {} channels", file_name,
+                                           config.edges.size(), config.ports.size(),
+                                           config.channels.size())};
+}
+
 int run(int argc, char** argv) {
     const auto options = parse_options(argc, argv);
     if (const int* code = std::get_if<int>(&options))
         return *code;
-    const auto& [file_name, check] = std::get<Options>(options);
+    const auto& [file_name, check, forget] = std::get<Options>(options);
     const auto config = load_config(file_name);
     if (!config) {
         say("{}", config.error().message);
         return 1;
     }
-    if (check) {
-        if (const auto engine = macsec::make_aead(config->macsec_engine); !engine) {
-            say("{}: macsec.engine: {}", file_name, engine.error().message);
-            return 1;
-        }
-        say("{}: good: {} edges, {} ports, {} channels", file_name, config->edges.size(),
-            config->ports.size(), config->channels.size());
-        return 0;
-    }
     protect_secrets();
+    // A limit on the size of files is a disk that is full, not an end.
+    std::signal(SIGXFSZ, SIG_IGN);
+    if (check || forget != Forget::nothing) {
+        const auto lines = check ? check_all(*config, file_name) : forget_rows(*config, forget);
+        for (const std::string& line : lines ? *lines : std::vector{lines.error().message})
+            say("{}", line);
+        return lines ? 0 : 1;
+    }
     // Blocked before any thread starts, so that only the event loop sees them.
     sigset_t ends;
     sigemptyset(&ends);

@@ -17,6 +17,7 @@ constexpr auto kStatuses = std::to_array<Status>({
     {ErrorCode::not_found, 404, "not_found"},
     {ErrorCode::conflict, 409, "conflict"},
     {ErrorCode::unavailable, 503, "unavailable"},
+    {ErrorCode::no_storage, 507, "no_storage"},
     {ErrorCode::internal, 500, "internal"},
 });
 

@@ -2,6 +2,7 @@
 // The desired state of the process, as the API sets it: plain values, owned by the control thread.
 // compile() turns it into what workers read; nothing here is seen by a worker.
 
+#include "control/attachment_index.hpp"
 #include "control/config.hpp"
 #include "control/route_table.hpp"
 #include "dataplane/meter.hpp"
@@ -82,9 +83,19 @@ struct Attachment {
 
 struct Model {
     Config config;
+    // Names, ports, VLANs and features change by the functions below alone, which keep the index.
     std::map<AttachmentId, Attachment> attachments;
+    AttachmentIndex index;
     std::vector<AdminState> channel_admin; // by ChannelId
     std::vector<bool> port_enabled;        // by PortId
+
+    // As the configuration says, without attachments.
+    [[nodiscard]] static Model from(Config config);
+    // A new one, in a place that is free.
+    void add(AttachmentId id, Attachment attachment);
+    void erase(AttachmentId id);
+    // With the one that has the place now.
+    void exchange(AttachmentId id, Attachment& attachment);
 };
 
 } // namespace isthmus::control

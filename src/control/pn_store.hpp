@@ -1,8 +1,9 @@
 #pragma once
-// Remembers which packet numbers have been used with each SAK, over restarts and crashes: an SQLite
-// file of high-water marks, reserved ahead of use. SAKs are known by fingerprint only. Control
-// thread; a reservation waits for the disk.
+// Remembers which packet numbers have been used with each SAK, over restarts and crashes: a table
+// of high-water marks, reserved ahead of use. SAKs are known by fingerprint only. Control thread; a
+// reservation waits for the disk.
 
+#include "control/database.hpp"
 #include "isthmus/result.hpp"
 #include "macsec/secy.hpp"
 
@@ -14,9 +15,6 @@
 #include <span>
 #include <string>
 #include <tuple>
-
-struct sqlite3;
-struct sqlite3_stmt;
 
 namespace isthmus::control {
 
@@ -48,12 +46,11 @@ struct PnMark {
 
 class PnStore {
   public:
-    // "none": nothing is kept beyond the life of the store. Refused: a file that another process
-    // uses, that is no file of this program, of a newer version, damaged, or can not be written.
+    explicit PnStore(std::shared_ptr<Database> database) : database_(std::move(database)) {}
+    // Of a database of its own.
     [[nodiscard]] static Result<std::unique_ptr<PnStore>> open(const std::string& path);
     PnStore(const PnStore&) = delete;
     PnStore& operator=(const PnStore&) = delete;
-    ~PnStore();
 
     // The first packet number of the space that is neither used nor reserved. A conflict if an SA
     // holds the space now, or if the SAK was used in another manner, so that nonces could repeat.
@@ -63,6 +60,9 @@ class PnStore {
     // Sets exact marks, which may be lower than what was reserved, and lets go of the spaces. If
     // that fails, the reserved marks stay: packet numbers are lost, none is used twice.
     [[nodiscard]] Result<void> release(std::span<const PnMark> marks);
+    // The same without the disk.
+    void hold(const NonceSpace& space) { held_.insert(space); }
+    void let_go(const NonceSpace& space) { held_.erase(space); }
 
     // How many packet numbers to reserve at a time: minutes of traffic, for one write to the disk.
     [[nodiscard]] uint64_t chunk(macsec::CipherSuite suite) const {
@@ -72,25 +72,10 @@ class PnStore {
     }
     void set_chunk_for_test(uint64_t chunk) { test_chunk_ = chunk; }
 
-    [[nodiscard]] const std::string& path() const { return path_; }
-
   private:
-    PnStore(std::string path, sqlite3* database);
-    [[nodiscard]] Result<void> prepare();
     [[nodiscard]] Result<void> write(std::span<const PnMark> marks);
-    [[nodiscard]] Error failure(const char* what) const;
 
-    struct Finalize {
-        void operator()(sqlite3_stmt* statement) const;
-    };
-    using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
-    struct Close {
-        void operator()(sqlite3* database) const;
-    };
-
-    std::string path_;
-    std::unique_ptr<sqlite3, Close> database_;
-    Statement find_, set_;
+    std::shared_ptr<Database> database_;
     std::set<NonceSpace> held_;
     uint64_t test_chunk_ = 0; // 0: by suite
 };

@@ -251,7 +251,10 @@ void write_status(JsonWriter& json, const Config& config, const Status& status) 
         .member("generation", status.generation)
         .member("memory", status.memory)
         .member("macsec_engine", status.macsec_engine)
-        .member("state", status.state);
+        .member("state", status.state)
+        .member("state_ok", status.state_problem.empty())
+        .member("state_problem", status.state_problem)
+        .member("state_keeps_sas", status.keeps_sas);
     json.key("worker_cores").begin_array();
     for (const unsigned core : status.worker_cores)
         json.value(core);

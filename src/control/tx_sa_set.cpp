@@ -39,15 +39,20 @@ Result<std::unique_ptr<TxSaSet>> TxSaSet::make(const TxSaSetup& setup, const TxS
     const uint64_t highest = UINT32_MAX - (set->lanes_.size() - 1);
     if (spec.xpn && (spec.xpn->ssci == 0 || spec.xpn->ssci > highest))
         return invalid_value("ssci", std::to_string(spec.xpn->ssci), fmt::format("1..{}", highest));
-    const auto first = set->first_pn(spec.next_pn);
+    const auto first = set->first_pn(spec);
     if (!first)
         return first.error();
+    const bool used_up = spec.restored && *first > macsec::last_pn(set->suite_);
+    const uint64_t next = *first - used_up;
     for (Lane& lane : set->lanes_)
-        lane.pn = std::make_shared<PacketNumbers>(set->shared_ ? PacketNumbers::Owner::shared
-                                                               : PacketNumbers::Owner::per_worker,
-                                                  *first, set->limit_from(*first));
+        lane.pn = std::make_shared<PacketNumbers>(
+            set->shared_ ? PacketNumbers::Owner::shared : PacketNumbers::Owner::per_worker, next,
+            spec.restored && !used_up ? next - 1 : set->limit_from(next));
     if (auto made = set->make_sas(setup, spec); !made)
         return made.error();
+    for (const Lane& lane : set->lanes_)
+        if (used_up)
+            (void)lane.pn->take(1);
     return set;
 }
 
@@ -58,7 +63,17 @@ Result<void> TxSaSet::reserve() {
     return store_.reserve(marks);
 }
 
-Result<uint64_t> TxSaSet::first_pn(const std::optional<uint64_t>& wanted) const {
+void TxSaSet::hold() {
+    for (const Lane& lane : lanes_)
+        store_.hold(lane.space);
+}
+
+void TxSaSet::let_go() {
+    for (const Lane& lane : lanes_)
+        store_.let_go(lane.space);
+}
+
+Result<uint64_t> TxSaSet::first_pn(const TxSaSpec& spec) const {
     uint64_t first = 1;
     for (const Lane& lane : lanes_) {
         const auto unused = store_.first_unused(lane.space);
@@ -67,6 +82,8 @@ Result<uint64_t> TxSaSet::first_pn(const std::optional<uint64_t>& wanted) const 
         first = std::max(first, *unused);
     }
     const uint64_t last = macsec::last_pn(suite_);
+    if (first > last && spec.restored)
+        return last + 1;
     if (first > last)
         return Error{
             ErrorCode::conflict,
@@ -74,14 +91,14 @@ Result<uint64_t> TxSaSet::first_pn(const std::optional<uint64_t>& wanted) const 
                         "up to {}",
                         fingerprint_, last),
             "sak", fingerprint_, std::to_string(last)};
-    if (wanted && *wanted < first)
+    if (spec.next_pn && *spec.next_pn < first)
         return Error{
             ErrorCode::conflict,
             fmt::format("next_pn: the SAK with fingerprint {} was used before, or reserved, up to "
                         "packet number {}; {} would repeat one",
-                        fingerprint_, first - 1, *wanted),
-            "next_pn", std::to_string(*wanted), fmt::format("at least {}", first)};
-    return wanted.value_or(first);
+                        fingerprint_, first - 1, *spec.next_pn),
+            "next_pn", std::to_string(*spec.next_pn), fmt::format("at least {}", first)};
+    return spec.next_pn.value_or(first);
 }
 
 Result<void> TxSaSet::make_sas(const TxSaSetup& setup, const TxSaSpec& spec) {

@@ -42,6 +42,10 @@ class TxSaSet {
 
     // To be called once, before a worker can use the SAs.
     [[nodiscard]] Result<void> reserve();
+    // Instead of reserve(), for an SA that comes back: nothing may be used before extend().
+    void hold();
+    // It was not installed after all.
+    void let_go();
     // Reserves more where less than half a chunk is left. On an error the SAs go on up to what they
     // have.
     [[nodiscard]] Result<void> extend();
@@ -58,7 +62,7 @@ class TxSaSet {
     };
 
     TxSaSet(const TxSaSetup& setup, const TxSaSpec& spec);
-    [[nodiscard]] Result<uint64_t> first_pn(const std::optional<uint64_t>& wanted) const;
+    [[nodiscard]] Result<uint64_t> first_pn(const TxSaSpec& spec) const;
     [[nodiscard]] Result<void> make_sas(const TxSaSetup& setup, const TxSaSpec& spec);
     [[nodiscard]] const macsec::PacketNumbers& foremost() const;
     [[nodiscard]] uint64_t limit_from(uint64_t next) const;

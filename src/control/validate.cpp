@@ -176,38 +176,27 @@ Result<void> check_place(const Model& model, const Attachment& spec) {
     return in_range("mtu", spec.mtu, least_mtu(spec.local), port.mtu);
 }
 
-Result<void> check_features_differ(const Model& model, const Attachment& spec,
-                                   const Attachment& other) {
+// What no two attachments may have.
+Result<void> check_unique(const Model& model, const Attachment& spec,
+                          std::optional<AttachmentId> self) {
+    const auto another = [&](std::optional<AttachmentId> id) { return id && id != self; };
+    const auto name_of = [&](AttachmentId id) { return model.attachments.at(id).name; };
+    if (another(model.index.named(spec.edge, spec.name)))
+        return conflict("name", spec.name,
+                        fmt::format("name: attachment {} exists already", spec.name));
+    if (const auto other = model.index.on_port(spec.port, spec.vlan); another(other))
+        return conflict("vlan", std::to_string(spec.vlan),
+                        fmt::format("vlan: {} on port {} is used by attachment {}",
+                                    spec.vlan == 0 ? "untagged" : std::to_string(spec.vlan),
+                                    model.config.ports[spec.port.value].name, name_of(*other)));
     for (const auto& [channel, feature] : spec.features) {
-        const auto found = other.features.find(channel);
-        if (found == other.features.end() || found->second.vlan != feature.vlan)
+        const auto other = model.index.on_channel(channel, feature.vlan);
+        if (!another(other))
             continue;
         const std::string field = "features." + model.config.channels[channel.value].name + ".vlan";
         return conflict(field, std::to_string(feature.vlan),
                         fmt::format("{}: {} is used by attachment {} on this channel", field,
-                                    feature.vlan, other.name));
-    }
-    return {};
-}
-
-// What no two attachments may have. One walk over them, for there may be thousands.
-Result<void> check_unique(const Model& model, const Attachment& spec,
-                          std::optional<AttachmentId> self) {
-    for (const auto& [id, other] : model.attachments) {
-        if (id == self)
-            continue;
-        if (other.edge == spec.edge && other.name == spec.name)
-            return conflict("name", spec.name,
-                            fmt::format("name: attachment {} exists already", spec.name));
-        if (other.port == spec.port && other.vlan == spec.vlan)
-            return conflict("vlan", std::to_string(spec.vlan),
-                            fmt::format("vlan: {} on port {} is used by attachment {}",
-                                        spec.vlan == 0 ? "untagged" : std::to_string(spec.vlan),
-                                        model.config.ports[spec.port.value].name, other.name));
-        // A channel belongs to one interconnect.
-        if (other.interconnect == spec.interconnect)
-            if (auto good = check_features_differ(model, spec, other); !good)
-                return good;
+                                    feature.vlan, name_of(*other)));
     }
     return {};
 }

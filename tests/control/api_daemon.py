@@ -73,9 +73,11 @@ class Reply:
 class Daemon:
     """A context manager; leaves neither a process nor a file behind."""
 
-    def __init__(self, program, state="none", edit=lambda text: text):
+    def __init__(self, program, state="none", edit=lambda text: text, secrets=False):
         """`state`: "none", or the name of a file in a folder of its own; `edit` changes the
-        configuration."""
+        configuration; `secrets`: with a key, so that SAs are kept."""
+        self.secrets = secrets
+        self.state_folder = None  # of a test's own
         self.edit = edit
         self.program = program
         self.state = state
@@ -89,9 +91,16 @@ class Daemon:
         self.config = os.path.join(self.folder.name, "isthmusd.toml")
         self.state_path = self.state
         if self.state != "none":
-            self.state_path = os.path.join(self.folder.name, "state", self.state)
+            folder = self.state_folder or os.path.join(self.folder.name, "state")
+            self.state_path = os.path.join(folder, self.state)
+        text = configuration(self.socket_path, self.state_path)
+        if self.secrets:
+            self.key_path = os.path.join(self.folder.name, "key")
+            with open(os.open(self.key_path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+                file.write(os.urandom(32))
+            text = f'secrets_key_file = "{self.key_path}"\n{text}'
         with open(self.config, "w", encoding="utf-8") as file:
-            file.write(self.edit(configuration(self.socket_path, self.state_path)))
+            file.write(self.edit(text))
         try:
             self.start()
         except BaseException:
@@ -130,7 +139,7 @@ class Daemon:
                     probe.connect(self.socket_path)
                 return
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.01)
         raise RuntimeError(f"isthmusd does not listen:\n{self.log()}")
 
     def log(self):

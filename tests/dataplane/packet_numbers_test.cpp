@@ -115,8 +115,8 @@ TEST(PacketNumbers, NearTheEndIsToldInTime) {
 TEST(PacketNumbers, WithoutStoreAChannelStopsAtItsReservation) {
     const Scratch scratch;
     TestbedOptions options;
-    options.packet_numbers = must(control::PnStore::open(scratch.path("state.db")));
-    control::PnStore& store = *options.packet_numbers;
+    options.store = must(control::StateStore::open(scratch.path("state.db")));
+    control::PnStore& store = options.store->packet_numbers();
     Testbed bed(std::move(options));
     const auto channel = [&] { return bed.control().channel_info(kChannel0); };
     const std::size_t flows = spread(bed).first.size();
@@ -142,7 +142,7 @@ TEST(PacketNumbers, WithoutStoreAChannelStopsAtItsReservation) {
         expect_said(bed, 1, "packet numbers cannot be recorded");
         const auto refused = bed.add_tx_sa(kChannel1, 1, Bytes(32, 0x12));
         ASSERT_FALSE(refused);
-        EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
+        EXPECT_EQ(refused.error().code, ErrorCode::no_storage);
     }
     bed.settle();
     EXPECT_TRUE(channel().usable) << "there is room again";

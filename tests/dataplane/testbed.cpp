@@ -169,7 +169,7 @@ Testbed::Testbed(TestbedOptions options)
     dataplane_ = must(dataplane::Dataplane::create(std::move(setup)));
     dataplane_->start();
     control::ControlOptions control_options;
-    control_options.packet_numbers = std::move(options.packet_numbers);
+    control_options.store = std::move(options.store);
     control_options.say = [this](const std::string& event) { said_.push_back(event); };
     control_ =
         std::make_unique<control::ControlPlane>(config, *dataplane_, std::move(control_options));

@@ -6,7 +6,7 @@
 //   edge, 10.2.0.0/16, fd00:2::/32
 
 #include "control/control_plane.hpp"
-#include "control/pn_store.hpp"
+#include "control/state_store.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/ethdev_port.hpp"
 #include "macsec/secy.hpp"
@@ -56,7 +56,7 @@ struct TestbedOptions {
     uint16_t workers = 1; // at most kMostWorkers, at either edge; ports have one queue
     // Of both channels, after GCM-AES-256 has been set; the peer follows.
     std::function<void(control::ChannelConfig&)> configure = [](control::ChannelConfig&) {};
-    std::unique_ptr<control::PnStore> packet_numbers = nullptr; // null: nothing is remembered
+    std::unique_ptr<control::StateStore> store = nullptr; // null: nothing is remembered
 };
 
 class Testbed {

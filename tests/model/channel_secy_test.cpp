@@ -292,7 +292,7 @@ TEST_F(Secy, WithoutStoreTheSaStopsAtItsReservation) {
         EXPECT_FALSE(secy.can_send());
         const auto refused = late.add_tx_sa({0, other_sak_, {}, {}});
         ASSERT_FALSE(refused);
-        EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
+        EXPECT_EQ(refused.error().code, ErrorCode::no_storage);
         EXPECT_FALSE(late.has_encoding_sa());
     }
     must(secy.extend_reservations());

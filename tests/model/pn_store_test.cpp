@@ -129,9 +129,9 @@ TEST(PnStore, RefusesFilesItCanNotTrust) {
         expect_refused(path, "another process uses it");
         set_mark(*store, plain_space(), 1000);
     }
-    run_sql(path, "PRAGMA user_version = 2");
-    expect_refused(path, "schema version 2, and this isthmusd knows 1");
-    run_sql(path, "PRAGMA user_version = 1; PRAGMA application_id = 7");
+    run_sql(path, "PRAGMA user_version = 3");
+    expect_refused(path, "schema version 3, and this isthmusd knows 2");
+    run_sql(path, "PRAGMA user_version = 2; PRAGMA application_id = 7");
     expect_refused(path, "not a state file of isthmusd");
     run_sql(path, "PRAGMA application_id = 0x49535448");
     EXPECT_TRUE(PnStore::open(path));
@@ -156,7 +156,7 @@ TEST(PnStore, DamagedContentIsFoundOut) {
         set_mark(*store, plain_space(), 1000);
     }
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(4096 + 3); // the cell count of the table's page
+    file.seekp(4096 + 3); // the cell count of the first table's page
     file.write("\x7f\x7f", 2);
     file.close();
     expect_refused(path, "damaged");
@@ -173,7 +173,7 @@ TEST(PnStore, AFullDiskRefusesAndKeepsWhatWas) {
             const DiskFull full;
             const auto refused = store->reserve({&more, 1});
             ASSERT_FALSE(refused);
-            EXPECT_EQ(refused.error().code, ErrorCode::unavailable);
+            EXPECT_EQ(refused.error().code, ErrorCode::no_storage);
             EXPECT_NE(refused.error().message.find(path), std::string::npos);
             const PnMark exact{plain_space(), 500};
             EXPECT_FALSE(store->release({&exact, 1}));

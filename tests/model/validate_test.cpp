@@ -240,7 +240,7 @@ TEST(Validate, RefusesOneBadThing) {
     other.features.clear();
     other.features[kCh0] = feature("169.254.0.1/30", "169.254.0.2", 2000);
     ASSERT_TRUE(check_attachment(m, other, std::nullopt));
-    m.attachments[AttachmentId(0)] = other;
+    m.add(AttachmentId(0), other);
     for (const Row& row : kRows) {
         SCOPED_TRACE(row.what);
         Attachment spec = good();
@@ -257,7 +257,7 @@ TEST(Validate, AcceptsWhatIsLegal) {
     Model m = model();
     EXPECT_TRUE(check_attachment(m, good(), std::nullopt));
     Attachment spec = good();
-    m.attachments[AttachmentId(3)] = spec;
+    m.add(AttachmentId(3), spec);
     EXPECT_FALSE(check_attachment(m, spec, std::nullopt)) << "a second one";
     EXPECT_TRUE(check_attachment(m, spec, AttachmentId(3))) << "the same one, replaced";
     // Another customer may have the same addresses on another port or VLAN.

@@ -139,6 +139,9 @@ Outcome show_status(Context& context) {
         print_line("memory", cell(status, "memory"));
         print_line("macsec engine", cell(status, "macsec_engine"));
         print_line("state", cell(status, "state"));
+        if (cell(status, "state_ok") != "yes")
+            print_line("state problem", cell(status, "state_problem"));
+        print_line("SAs are kept", cell(status, "state_keeps_sas"));
         print_line("worker cores", list_cell(status, "worker_cores"));
         print_line("packet buffers", cell(status, "packet_buffers") + ", " +
                                          cell(status, "packet_buffers_free") + " free");

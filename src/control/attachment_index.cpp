@@ -1,0 +1,73 @@
+#include "control/attachment_index.hpp"
+
+#include "control/model.hpp"
+
+namespace isthmus::control {
+namespace {
+
+template <class Id> uint32_t place(Id id, uint16_t vlan) {
+    return uint32_t{id.value} << 16 | vlan;
+}
+
+template <class Map, class Key>
+std::optional<AttachmentId> find_in(const Map& map, const Key& key) {
+    const auto found = map.find(key);
+    return found == map.end() ? std::nullopt : std::optional(found->second);
+}
+
+} // namespace
+
+void AttachmentIndex::add(AttachmentId id, const Attachment& attachment) {
+    names_[{attachment.edge, attachment.name}] = id;
+    ports_[place(attachment.port, attachment.vlan)] = id;
+    for (const auto& [channel, feature] : attachment.features)
+        channels_[place(channel, feature.vlan)] = id;
+}
+
+void AttachmentIndex::remove(const Attachment& attachment) {
+    names_.erase({attachment.edge, attachment.name});
+    ports_.erase(place(attachment.port, attachment.vlan));
+    for (const auto& [channel, feature] : attachment.features)
+        channels_.erase(place(channel, feature.vlan));
+}
+
+std::optional<AttachmentId> AttachmentIndex::named(EdgeId edge, std::string_view name) const {
+    return find_in(names_, std::pair(edge, name));
+}
+
+std::optional<AttachmentId> AttachmentIndex::on_port(PortId port, uint16_t vlan) const {
+    return find_in(ports_, place(port, vlan));
+}
+
+std::optional<AttachmentId> AttachmentIndex::on_channel(ChannelId channel, uint16_t vlan) const {
+    return find_in(channels_, place(channel, vlan));
+}
+
+Model Model::from(Config config) {
+    Model model;
+    model.channel_admin.assign(config.channels.size(), AdminState::up);
+    for (const PortConfig& port : config.ports)
+        model.port_enabled.push_back(port.enabled);
+    model.config = std::move(config);
+    return model;
+}
+
+void Model::add(AttachmentId id, Attachment attachment) {
+    index.add(id, attachment);
+    attachments.emplace(id, std::move(attachment));
+}
+
+void Model::erase(AttachmentId id) {
+    const auto found = attachments.find(id);
+    index.remove(found->second);
+    attachments.erase(found);
+}
+
+void Model::exchange(AttachmentId id, Attachment& attachment) {
+    Attachment& now = attachments.at(id);
+    index.remove(now);
+    std::swap(now, attachment);
+    index.add(id, now);
+}
+
+} // namespace isthmus::control

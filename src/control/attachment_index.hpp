@@ -1,0 +1,42 @@
+#pragma once
+// Who has a name, a VLAN of a port, or a VLAN of a channel: found without a walk over all
+// attachments, of which there may be thousands. Control thread only.
+
+#include "isthmus/types.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+namespace isthmus::control {
+
+struct Attachment;
+
+class AttachmentIndex {
+  public:
+    void add(AttachmentId id, const Attachment& attachment);
+    // As it was added.
+    void remove(const Attachment& attachment);
+
+    [[nodiscard]] std::optional<AttachmentId> named(EdgeId edge, std::string_view name) const;
+    [[nodiscard]] std::optional<AttachmentId> on_port(PortId port, uint16_t vlan) const;
+    [[nodiscard]] std::optional<AttachmentId> on_channel(ChannelId channel, uint16_t vlan) const;
+
+  private:
+    using Places = std::unordered_map<uint32_t, AttachmentId>;
+    using Name = std::pair<EdgeId, std::string>;
+    struct Before {
+        using is_transparent = void;
+        template <class A, class B> bool operator()(const A& a, const B& b) const {
+            return a.first != b.first ? a.first < b.first : a.second < b.second;
+        }
+    };
+    std::map<Name, AttachmentId, Before> names_;
+    Places ports_, channels_; // by id and VLAN
+};
+
+} // namespace isthmus::control

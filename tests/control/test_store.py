@@ -1,0 +1,468 @@
+"""The state file with what the API has installed: keys, disks that are full, files and
+configurations that do not fit, and --check and --forget.
+
+    test_store.py ISTHMUSD [unittest's own arguments]
+"""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from api_daemon import Daemon
+
+PROGRAM = None
+EDGE = "/edges/aws"
+SAK, XPN_SAK, RX_SAK = "5e" * 32, "5f" * 32, "60" * 32
+SALT = "00112233445566778899aabb"
+PEER = "0200000000770001"
+VERSION_1 = """
+CREATE TABLE packet_numbers (fingerprint TEXT NOT NULL, lane TEXT NOT NULL,
+ salt_tail TEXT NOT NULL, first_unused TEXT NOT NULL,
+ PRIMARY KEY (fingerprint, lane)) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 1; PRAGMA application_id = 0x49535448;
+"""
+
+
+def attachment(name, number=0):
+    return {
+        "name": name,
+        "port": "aws-a",
+        "vlan": 1 + number,
+        "addresses": ["10.1.0.1/24", "fd00:1::1/64"],
+        "features": {
+            "ch1": {
+                "vlan": 1025 + number,
+                "addresses": ["169.254.1.1/30", "fd00:ffff:1::1/64"],
+                "peer_ipv4": "169.254.1.2",
+                "peer_ipv6": "fd00:ffff:1::2",
+            }
+        },
+        "limits": {"ingress": {"rate_bps": 1000000, "peak_bps": 2000000, "excess_dscp": 10}},
+        "routes": [
+            {"prefix": "10.2.0.0/16", "via": "channels"},
+            {"prefix": "0.0.0.0/0", "via": "blackhole"},
+            {"prefix": "2001:db8::/32", "via": "vpc", "next_hop": "fd00:1::9"},
+        ],
+    }
+
+
+class StoreTest(unittest.TestCase):
+    def start(self, secrets=True, **options):
+        daemon = Daemon(PROGRAM, state="state.db", secrets=secrets, **options).__enter__()
+        self.addCleanup(daemon.__exit__)
+        return daemon
+
+    def ok(self, daemon, verb, path, body=None):
+        reply = daemon.call(verb, EDGE + path, body)
+        self.assertLess(reply.status, 300, f"{verb} {path}: {reply.text}")
+        return reply.json
+
+    def install_keys(self, daemon):
+        self.ok(daemon, "POST", "/channels/ch1/tx-sas", {"an": 1, "sak": SAK})
+        self.ok(daemon, "POST", "/channels/ch3/tx-sas",
+                {"an": 0, "sak": XPN_SAK, "salt": SALT, "ssci": 7})
+        self.ok(daemon, "POST", "/channels/ch1/rx-scs", {"sci": PEER})
+        self.ok(daemon, "POST", f"/channels/ch1/rx-scs/{PEER}/sas",
+                {"an": 2, "sak": RX_SAK, "lowest_pn": 500, "in_use": False})
+
+    def sas(self, daemon):
+        found = []
+        for channel in self.ok(daemon, "GET", "/channels")["channels"]:
+            found += [(channel["name"], "tx", sa["an"]) for sa in channel["tx_sas"]]
+            for sc in channel["rx_scs"]:
+                found += [(channel["name"], sc["sci"], sa["an"], sa["lowest_pn"], sa["in_use"])
+                          for sa in sc["sas"]]
+        return found
+
+    def status(self, daemon):
+        return daemon.call("GET", "/status").json
+
+    def kill(self, daemon):
+        daemon.process.send_signal(signal.SIGKILL)
+        daemon.process.wait(10)
+
+    def run_program(self, daemon, *arguments):
+        done = subprocess.run([PROGRAM, "--config", daemon.config, *arguments],
+                              capture_output=True, timeout=60, check=False)
+        return done.returncode, done.stdout.decode() + done.stderr.decode()
+
+    def refused(self, daemon, *expected, arguments=()):
+        code, output = self.run_program(daemon, *arguments)
+        self.assertEqual(code, 1, output)
+        for part in expected:
+            self.assertIn(part, output)
+
+    def forget(self, daemon, what, *expected):
+        code, output = self.run_program(daemon, "--forget", what)
+        self.assertEqual(code, 0, output)
+        for part in expected:
+            self.assertIn(part, output)
+
+    def sql(self, daemon, statements):
+        with contextlib.closing(sqlite3.connect(daemon.state_path)) as database:
+            database.executescript(statements)
+
+    def rewrite_config(self, daemon, old, new):
+        with open(daemon.config, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn(old, text)
+        with open(daemon.config, "w", encoding="utf-8") as file:
+            file.write(text.replace(old, new))
+
+
+class Keys(StoreTest):
+    def test_sas_come_back(self):
+        daemon = self.start()
+        self.install_keys(daemon)
+        before = self.sas(daemon)
+        self.assertEqual(len(before), 3)
+        for end in (lambda: self.kill(daemon), lambda: self.assertEqual(daemon.stop(), 0)):
+            end()
+            daemon.start()
+            self.assertEqual(self.sas(daemon), before)
+            self.assertTrue(self.status(daemon)["state_keeps_sas"])
+        log = daemon.log()
+        self.assertIn("3 SAs", log)
+        for sak in (SAK, XPN_SAK, RX_SAK):
+            self.assertNotIn(sak, log)
+
+    def test_no_sak_is_in_a_file_and_files_are_private(self):
+        daemon = self.start()
+        self.install_keys(daemon)
+        folder = os.path.dirname(daemon.state_path)
+        names = os.listdir(folder)
+        self.assertIn("state.db-wal", names)
+        for name in names:
+            path = os.path.join(folder, name)
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600, name)
+            with open(path, "rb") as file:
+                content = file.read()
+            for sak in (SAK, XPN_SAK, RX_SAK):
+                self.assertNotIn(bytes.fromhex(sak), content)
+                self.assertNotIn(sak.encode(), content)
+
+    def test_without_a_key_sas_are_not_kept(self):
+        daemon = self.start(secrets=False)
+        self.assertFalse(self.status(daemon)["state_keeps_sas"])
+        self.install_keys(daemon)
+        self.kill(daemon)
+        daemon.start()
+        self.assertEqual(self.sas(daemon), [])
+        channel = self.ok(daemon, "GET", "/channels/ch1")
+        self.assertEqual(channel["reason"], "no transmit SA")
+        self.assertEqual([sc["sci"] for sc in channel["rx_scs"]], [PEER])
+        self.assertIn("SAs are not kept", daemon.log())
+
+    def test_another_key_or_none_is_refused(self):
+        daemon = self.start()
+        self.install_keys(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        with open(daemon.key_path, "rb") as file:
+            key = file.read()
+        with open(daemon.key_path, "wb") as file:
+            file.write(os.urandom(32))
+        for arguments in ((), ("--check",)):
+            self.refused(daemon, daemon.state_path, "3 SAs", "the key is not the one",
+                         "--forget sas", arguments=arguments)
+        with open(daemon.config, encoding="utf-8") as file:
+            with_key = file.read()
+        self.rewrite_config(daemon, f'secrets_key_file = "{daemon.key_path}"\n', "")
+        self.refused(daemon, "there is no key", "--forget sas")
+        with open(daemon.config, "w", encoding="utf-8") as file:
+            file.write(with_key)
+        # The same key as text is the right one.
+        with open(daemon.key_path, "w", encoding="ascii") as file:
+            file.write(key.hex() + "\n")
+        daemon.start()
+        self.assertEqual(len(self.sas(daemon)), 3)
+
+    def test_sas_can_be_forgotten_but_not_what_they_used(self):
+        daemon = self.start()
+        self.install_keys(daemon)
+        self.kill(daemon)
+        with open(daemon.key_path, "wb") as file:
+            file.write(os.urandom(32))
+        self.forget(daemon, "sas", "3 SAs removed")
+        daemon.start()
+        self.assertEqual(self.sas(daemon), [])
+        refused = daemon.call("POST", f"{EDGE}/channels/ch1/tx-sas",
+                              {"an": 0, "sak": SAK, "next_pn": 1})
+        self.assertEqual(refused.status, 409, refused.text)
+
+    def test_a_key_file_that_is_not_good(self):
+        daemon = self.start()
+        self.assertEqual(daemon.stop(), 0)
+        os.chmod(daemon.key_path, 0o640)
+        self.refused(daemon, daemon.key_path, "0640")
+        os.chmod(daemon.key_path, 0o600)
+        if os.geteuid() == 0:
+            os.chown(daemon.key_path, 12345, 0)
+            self.refused(daemon, daemon.key_path, "user 12345")
+            os.chown(daemon.key_path, 0, 0)
+        for content in (b"", b"short", b"x" * 64, b"ab" * 32 + b"\n\n", b"y" * 33):
+            with open(daemon.key_path, "wb") as file:
+                file.write(content)
+            self.refused(daemon, daemon.key_path, "32 octets", arguments=("--check",))
+        os.unlink(daemon.key_path)
+        self.refused(daemon, daemon.key_path, "No such file")
+
+    def test_a_credential_of_systemd(self):
+        daemon = self.start(secrets=False)
+        self.assertEqual(daemon.stop(), 0)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "isthmus-store-key")
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o400), "wb") as file:
+                file.write(os.urandom(32))
+            os.environ["CREDENTIALS_DIRECTORY"] = folder
+            self.addCleanup(os.environ.pop, "CREDENTIALS_DIRECTORY")
+            daemon.start()
+            self.assertTrue(self.status(daemon)["state_keeps_sas"])
+
+    def test_a_sealed_sak_serves_nobody_else(self):
+        daemon = self.start()
+        self.install_keys(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        self.sql(daemon, "UPDATE tx_sas SET an = 3 WHERE channel = 'ch1'")
+        self.refused(daemon, "tx_sas: aws/ch1 AN 3", "its SAK cannot be opened")
+        self.forget(daemon, "unusable", "removed tx_sas: aws/ch1 AN 3")
+        daemon.start()
+        self.assertEqual(len(self.sas(daemon)), 2)
+
+    def test_transmit_goes_on_behind_what_was_reserved(self):
+        daemon = self.start()
+        self.install_keys(daemon)
+        self.kill(daemon)
+        daemon.start()
+        (sa,) = self.ok(daemon, "GET", "/channels/ch3")["tx_sas"]
+        self.assertEqual(sa["next_pn"], 2**32 + 1)
+        self.kill(daemon)
+        self.sql(daemon, "UPDATE packet_numbers SET first_unused = '0000000100000000'"
+                 " WHERE lane LIKE 'sci:%'")
+        daemon.start()
+        channel = self.ok(daemon, "GET", "/channels/ch1")
+        self.assertEqual(channel["reason"], "transmit SA is exhausted")
+        self.assertEqual(daemon.stop(), 0)
+
+
+class FullDisk(StoreTest):
+    """The same by a tiny file system and by a limit on the size of files."""
+
+    def fill(self, daemon):
+        path = os.path.join(os.path.dirname(daemon.state_path), "filler")
+        with contextlib.suppress(OSError):
+            with open(path, "wb", buffering=0) as file:
+                while True:
+                    file.write(b"x" * 4096)
+
+    def on_a_tiny_disk(self):
+        if os.geteuid() != 0:
+            self.skipTest("mounting a tmpfs needs root")
+        folder = tempfile.mkdtemp(prefix="isthmus-disk-")
+        self.addCleanup(shutil.rmtree, folder, True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder],
+                                 capture_output=True, check=False)
+        if mounted.returncode != 0:
+            self.skipTest(f"no tmpfs can be mounted: {mounted.stderr.decode()}")
+        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=False)
+        daemon = Daemon(PROGRAM, state="state.db", secrets=True)
+        daemon.state_folder = folder
+        daemon.__enter__()
+        self.addCleanup(daemon.__exit__)
+        return daemon
+
+    def refuses_all(self, daemon):
+        for verb, path, body in (
+            ("POST", "/attachments", attachment("more", 5)),
+            ("PUT", "/attachments/c1", attachment("c1", 3)),
+            ("DELETE", "/attachments/c1", None),
+            ("PATCH", "/attachments/c1/limits", {"egress": {"rate_bps": 5000000}}),
+            ("PUT", "/attachments/c1/routes/10.9.0.0%2F16", {"via": "channels"}),
+            ("PUT", "/attachments/c1/features/ch2", attachment("c1")["features"]["ch1"] | {
+                "addresses": ["169.254.2.1/30"], "peer_ipv4": "169.254.2.2"}),
+            ("PATCH", "/channels/ch1", {"admin_state": "down"}),
+            ("PATCH", "/ports/aws-a", {"admin_state": "down"}),
+            ("POST", "/channels/ch2/tx-sas", {"an": 0, "sak": "77" * 32}),
+            ("DELETE", "/channels/ch1/tx-sas/1", None),
+            ("DELETE", f"/channels/ch1/rx-scs/{PEER}", None),
+        ):
+            if path.endswith("features/ch2"):
+                del body["peer_ipv6"]
+            reply = daemon.call(verb, EDGE + path, body)
+            self.assertEqual(reply.status, 507, f"{verb} {path}: {reply.text}")
+            self.assertEqual(reply.error["code"], "no_storage")
+            self.assertIn(daemon.state_path, reply.error["message"])
+
+    def everything(self, daemon):
+        found = [self.sas(daemon)]
+        for kind in ("attachments", "ports", "channels"):
+            for it in self.ok(daemon, "GET", f"/{kind}")[kind]:
+                found.append([it["name"], it.get("admin_state"), it.get("vlan"),
+                              it.get("features"), it.get("limits"), it.get("route_count")])
+        return found
+
+    def check(self, daemon, fill, empty):
+        self.ok(daemon, "POST", "/attachments", attachment("c1"))
+        self.install_keys(daemon)
+        before = self.everything(daemon)
+        fill()
+        self.refuses_all(daemon)
+        self.assertEqual(self.everything(daemon), before)
+        status = self.status(daemon)
+        self.assertFalse(status["state_ok"])
+        self.assertIn(daemon.state_path, status["state_problem"])
+        empty()
+        deadline = time.monotonic() + 10
+        while not self.status(daemon)["state_ok"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertTrue(self.status(daemon)["state_ok"], "by itself")
+        self.ok(daemon, "POST", "/attachments", attachment("more", 5))
+        after = self.everything(daemon)
+        self.kill(daemon)
+        daemon.start()
+        self.assertEqual(self.everything(daemon), after)
+
+    def test_a_file_system_without_room(self):
+        daemon = self.on_a_tiny_disk()
+        filler = os.path.join(os.path.dirname(daemon.state_path), "filler")
+        self.check(daemon, lambda: self.fill(daemon), lambda: os.unlink(filler))
+
+    def test_it_starts_without_room(self):
+        daemon = self.on_a_tiny_disk()
+        self.ok(daemon, "POST", "/attachments", attachment("c1"))
+        self.install_keys(daemon)
+        before = self.everything(daemon)
+        self.kill(daemon)
+        self.fill(daemon)
+        daemon.start()
+        self.assertFalse(self.status(daemon)["state_ok"])
+        self.assertEqual(self.everything(daemon), before)
+        channel = self.ok(daemon, "GET", "/channels/ch1")
+        self.assertIn("could be reserved", channel["reason"], "fail closed")
+        os.unlink(os.path.join(os.path.dirname(daemon.state_path), "filler"))
+        deadline = time.monotonic() + 10
+        while channel["reason"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+            channel = self.ok(daemon, "GET", "/channels/ch1")
+        self.assertEqual(channel["reason"], "")
+        self.assertTrue(self.status(daemon)["state_ok"])
+
+    def test_a_limit_on_the_size_of_files(self):
+        daemon = self.start()
+        pid = daemon.process.pid
+        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        self.check(daemon, lambda: resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard)),
+                   lambda: resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard)))
+
+
+class Files(StoreTest):
+    def test_check_sees_a_running_daemons_file(self):
+        daemon = self.start()
+        self.ok(daemon, "POST", "/attachments", attachment("c1"))
+        self.install_keys(daemon)
+        code, output = self.run_program(daemon, "--check")
+        self.assertEqual(code, 0, output)
+        self.assertIn("1 attachments, 3 routes, 3 SAs", output)
+        self.assertEqual(self.status(daemon)["state_ok"], True)
+
+    def test_check_leaves_no_trace(self):
+        daemon = self.start()
+        self.assertEqual(daemon.stop(), 0)
+        shutil.rmtree(os.path.dirname(daemon.state_path))
+        code, output = self.run_program(daemon, "--check")
+        self.assertEqual(code, 0, output)
+        self.assertIn("not there yet", output)
+        self.assertFalse(os.path.exists(os.path.dirname(daemon.state_path)))
+
+    def test_version_1_is_brought_up(self):
+        daemon = self.start()
+        self.assertEqual(daemon.stop(), 0)
+        os.unlink(daemon.state_path)
+        self.sql(daemon, VERSION_1 + "INSERT INTO packet_numbers VALUES"
+                 " ('0123456789abcdef', 'sci:0200000000010001', '', '00000000000003e8');")
+        code, output = self.run_program(daemon, "--check")
+        self.assertEqual(code, 0, output)
+        with contextlib.closing(sqlite3.connect(daemon.state_path)) as database:
+            self.assertEqual(database.execute("PRAGMA user_version").fetchone(), (1,))
+        daemon.start()
+        self.ok(daemon, "POST", "/attachments", attachment("c1"))
+        self.assertEqual(daemon.stop(), 0)
+        with contextlib.closing(sqlite3.connect(daemon.state_path)) as database:
+            self.assertEqual(database.execute("PRAGMA user_version").fetchone(), (2,))
+            self.assertEqual(database.execute("SELECT * FROM packet_numbers").fetchall(),
+                             [("0123456789abcdef", "sci:0200000000010001", "",
+                               "00000000000003e8")])
+            self.assertEqual(database.execute("SELECT name FROM attachments").fetchall(),
+                             [("c1",)])
+
+    def test_damage_is_found(self):
+        daemon = self.start()
+        self.ok(daemon, "POST", "/attachments", attachment("c1"))
+        self.assertEqual(daemon.stop(), 0)
+        size = os.path.getsize(daemon.state_path)
+        with open(daemon.state_path, "r+b") as file:
+            for page in range(1, size // 4096):
+                file.seek(page * 4096)
+                file.write(b"\x7f" * 16)
+        for arguments in ((), ("--check",)):
+            self.refused(daemon, daemon.state_path, "damaged", arguments=arguments)
+
+    def test_rows_that_are_wrong_are_named(self):
+        daemon = self.start()
+        self.ok(daemon, "POST", "/attachments", attachment("c1"))
+        self.ok(daemon, "POST", "/attachments", attachment("c2", 1))
+        self.assertEqual(daemon.stop(), 0)
+        self.sql(daemon, "UPDATE attachments SET vlan = 1 WHERE name = 'c2';"
+                 "UPDATE features SET peer_ipv4 = '10.0.0.1' WHERE place = 0;"
+                 "INSERT INTO routes VALUES (7, x'0a00000008', 0, NULL);"
+                 "INSERT INTO ports VALUES ('nowhere', 1);")
+        expected = ("attachments: aws/c1: features.ch1.peer_ipv4", "10.0.0.1",
+                    "routes: of place 7", "ports: nowhere")
+        for arguments in ((), ("--check",)):
+            self.refused(daemon, daemon.state_path, "--forget unusable", *expected,
+                         arguments=arguments)
+        self.forget(daemon, "unusable", *expected)
+        daemon.start()
+        (left,) = self.ok(daemon, "GET", "/attachments")["attachments"]
+        self.assertEqual(left["name"], "c2")
+
+    def test_another_configuration(self):
+        daemon = self.start()
+        self.ok(daemon, "POST", "/attachments", attachment("c1"))
+        self.ok(daemon, "PATCH", "/channels/ch4", {"admin_state": "drain"})
+        self.install_keys(daemon)
+        self.assertEqual(daemon.stop(), 0)
+        with open(daemon.config, encoding="utf-8") as file:
+            good = file.read()
+        self.rewrite_config(daemon, 'name = "aws-a"', 'name = "aws-z"')
+        self.refused(daemon, "attachments: aws/c1: edge aws has no port aws-a")
+        with open(daemon.config, "w", encoding="utf-8") as file:
+            file.write(good.replace('name = "ch1"', 'name = "ch9"'))
+        self.refused(daemon, "features: aws/c1 ch1: the edge has no channel ch1",
+                     "rx_scs: aws/ch1", "tx_sas: aws/ch1 AN 1")
+        with open(daemon.config, "w", encoding="utf-8") as file:
+            file.write(good.replace('"GCM-AES-XPN-256"', '"GCM-AES-XPN-128"'))
+        self.refused(daemon, "tx_sas: aws/ch3 AN 0", "GCM-AES-XPN-256", "GCM-AES-XPN-128")
+        with open(daemon.config, "w", encoding="utf-8") as file:
+            file.write(good)
+        daemon.start()
+        self.assertEqual(self.ok(daemon, "GET", "/channels/ch4")["admin_state"], "drain")
+        self.assertEqual(len(self.sas(daemon)), 3)
+
+
+def main():
+    global PROGRAM
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,273 +1,211 @@
 // Cost of each stage and of whole pipelines, per packet, on packets in memory: bursts of 64,
-// everything cache-warm, no device. Each round restores the packets outside the measured time.
+// everything cache-warm, no device. Packets are restored outside the measured time.
 //
 //   stage/<name>/<bytes>   pipeline/<egress|ingress>/<plain|suite>/<bytes>     bytes: of the IP
 //   packet
+//
+// A pipeline with MACsec takes turns with the bare AEAD of the same frames: aead_cycles, and
+// aead_share, the percentage of the bare engine's rate that the pipeline reaches.
+//
+//   attachments/<meter|egress>/64: the meter stage, and the plain pipeline, with packets of 10 and
+//   of 10,000 attachments in random order, each with a VLAN, VRF, meter and counters of its own, in
+//   turn; `times` is the ratio of the two.
 
+#include "bench/pipeline_bed.hpp"
 #include "bench/rounds.hpp"
-#include "control/compile.hpp"
-#include "dataplane/eal.hpp"
-#include "dataplane/stages.hpp"
-#include "tests/must.hpp"
-#include "tests/packets.hpp"
-
-#include <rte_cycles.h>
-#include <rte_mbuf.h>
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <functional>
-#include <stdexcept>
 
-namespace isthmus {
+namespace isthmus::bench {
 namespace {
 
-using control::ChannelSecy;
-using dataplane::Burst;
-using dataplane::Direction;
-using dataplane::StageContext;
-using macsec::CipherSuite;
-using test::Bytes;
-using test::must;
-
-constexpr uint64_t kBurst = kBurstMax;
-// Restoring the packets takes longer than most stages, so rounds are counted, not timed.
-constexpr int kRounds = 2000;
-const MacAddr kVpcMac{{2, 0, 0, 0, 0, 1}};
-const MacAddr kChannelMac{{2, 0, 0, 0, 0, 2}};
-const MacAddr kPeerMac{{2, 0xbb, 0, 0, 0, 1}};
-constexpr uint16_t kVlan = 1100;
-constexpr std::size_t kVpcPort = 0, kChannelPort = 1;
-
-// One edge with one customer, one interconnect of one channel; `suite` absent: plaintext.
-class Bed {
-  public:
-    explicit Bed(std::optional<CipherSuite> suite) : aead_(must(macsec::make_aead("auto"))) {
-        make_model(suite);
-        make_keys(suite);
-        neighbours_[{AttachmentId(0), {}}][test::v4("10.1.0.9")] = kPeerMac;
-        neighbours_[{AttachmentId(0), ChannelId(0)}][test::v4("169.254.0.2")] = kPeerMac;
-        state_ =
-            control::compile({model_, ports_, secys_, neighbours_, cache_, rte_get_tsc_hz(), 1});
-        counters_.egress = std::vector<dataplane::DirectionCounters>(1);
-        counters_.ingress = std::vector<dataplane::DirectionCounters>(1);
-        counters_.ports = std::vector<dataplane::PortCounters>(2);
-        counters_.edges = std::vector<dataplane::EdgeCounters>(1);
-        counters_.secys = std::vector<macsec::SecyCounters>(1);
-        buckets_.egress = std::vector<dataplane::MeterBucket>(1);
-        buckets_.ingress = std::vector<dataplane::MeterBucket>(1);
-        credits_.egress.resize(1);
-        credits_.ingress.resize(1);
-    }
-
-    StageContext context(std::size_t port) {
-        return {*state_,  state_->ports[port], *aead_,     counters_, buckets_,
-                credits_, rte_rdtsc(),         uint16_t{0}};
-    }
-
-    // 64 packets of the customer, from the VPC or (protected by the peer, if the channel is) from
-    // the channel; flows differ.
-    void fill(Burst& burst, bool from_channel, std::size_t ip_bytes) {
-        for (uint16_t n = 0; n < kBurst; ++n) {
-            const Bytes frame = from_channel ? peer_frame(n, ip_bytes) : host_frame(n, ip_bytes);
-            rte_mbuf* packet = burst.packet[n];
-            rte_pktmbuf_reset(packet);
-            std::copy(frame.begin(), frame.end(),
-                      rte_pktmbuf_append(packet, static_cast<uint16_t>(frame.size())));
-        }
-        if (from_channel && suite_)
-            protect(burst);
-        burst.start(kBurst);
-    }
-
-  private:
-    void make_model(std::optional<CipherSuite> suite) {
-        suite_ = suite;
-        control::Config& config = model_.config;
-        config.edges = {{"edge", "edge"}};
-        config.ports = {{"vpc", EdgeId(0), "", std::nullopt, 1500, true, 0},
-                        {"ch0", EdgeId(0), "", std::nullopt, 1500, true, 0}};
-        config.interconnects = {{"ic", EdgeId(0), "peer"}};
-        control::ChannelConfig channel;
-        channel.name = "ch0";
-        channel.edge = EdgeId(0);
-        channel.interconnect = InterconnectId(0);
-        channel.port = PortId(kChannelPort);
-        channel.protect_frames = suite.has_value();
-        if (suite)
-            channel.cipher_suite = *suite;
-        else
-            channel.validate_frames = macsec::ValidateFrames::null;
-        config.channels = {channel};
-        model_.channel_admin = {control::AdminState::up};
-        model_.port_enabled = {true, true};
-        ports_ = {{kVpcMac, true}, {kChannelMac, true}};
-        control::Attachment spec;
-        spec.name = "cust";
-        spec.edge = EdgeId(0);
-        spec.interconnect = InterconnectId(0);
-        spec.port = PortId(kVpcPort);
-        spec.local.ipv4 = Ipv4Prefix{test::v4("10.1.0.1"), 24};
-        control::Limit limit;
-        limit.rate_bps = 400'000'000'000; // metered, but never over the limit
-        spec.egress_limit = spec.ingress_limit = limit;
-        control::Feature feature;
-        feature.vlan = kVlan;
-        feature.local.ipv4 = Ipv4Prefix{test::v4("169.254.0.1"), 30};
-        feature.peer_ipv4 = test::v4("169.254.0.2");
-        spec.features[ChannelId(0)] = feature;
-        for (uint32_t n = 0; n < 1000; ++n)
-            spec.routes[Ipv4Prefix{{0x0a020000 + (n << 8)}, 24}] = {control::Via::channels, {}};
-        model_.attachments[AttachmentId(0)] = spec;
-    }
-
-    void make_keys(std::optional<CipherSuite> suite) {
-        secys_.push_back(std::make_unique<ChannelSecy>(model_.config.channels[0], kChannelMac, 1,
-                                                       *aead_, *pn_store_));
-        if (!suite)
-            return;
-        const Bytes sak(macsec::sak_length(*suite), 0x5a);
-        const Bytes peer_sak(macsec::sak_length(*suite), 0xa5);
-        const auto sci = macsec::Sci::from(kPeerMac, 1);
-        std::optional<macsec::XpnParameters> xpn, peer_xpn;
-        if (macsec::is_xpn(*suite)) {
-            xpn = macsec::XpnParameters{{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 1};
-            peer_xpn = xpn;
-            peer_xpn->ssci = 2;
-        }
-        must(secys_[0]->add_tx_sa({0, sak, std::nullopt, xpn}));
-        must(secys_[0]->add_rx_sc(sci));
-        must(secys_[0]->add_rx_sa(sci, {0, peer_sak, 1, peer_xpn, true}));
-        peer_sc_.sci = sci;
-        peer_sa_ = must(macsec::make_tx_sa(
-            *aead_, {*suite, 0, peer_sak, sci, peer_xpn},
-            std::make_shared<macsec::PacketNumbers>(macsec::PacketNumbers::Owner::per_worker, 1,
-                                                    macsec::last_pn(*suite))));
-    }
-
-    static Bytes packet(uint16_t n, std::size_t ip_bytes, bool from_channel) {
-        const Ipv4Addr host = test::v4("10.1.0.9");
-        const Ipv4Addr remote{0x0a020304u + (n << 8)};
-        return test::ipv4({from_channel ? remote : host, from_channel ? host : remote},
-                          test::udp(n, 9, test::ramp(ip_bytes - 28)));
-    }
-    static Bytes host_frame(uint16_t n, std::size_t ip_bytes) {
-        return test::ethernet({kVpcMac, kPeerMac, -1}, wire::kEtherTypeIpv4,
-                              packet(n, ip_bytes, false));
-    }
-    static Bytes peer_frame(uint16_t n, std::size_t ip_bytes) {
-        return test::ethernet({kChannelMac, kPeerMac, kVlan}, wire::kEtherTypeIpv4,
-                              packet(n, ip_bytes, true));
-    }
-
-    void protect(Burst& burst) {
-        const macsec::TxBinding tx{&peer_sc_, peer_sa_.get(), {}, true};
-        std::array<macsec::ProtectFrame, kBurst> frames;
-        for (uint16_t n = 0; n < kBurst; ++n)
-            frames[n] = {rte_pktmbuf_mtod(burst.packet[n], uint8_t*),
-                         burst.packet[n]->pkt_len,
-                         UINT32_MAX,
-                         &tx,
-                         &peer_secy_,
-                         macsec::ProtectVerdict::ok};
-        macsec::protect(*aead_, frames);
-        for (uint16_t n = 0; n < kBurst; ++n) {
-            rte_pktmbuf_prepend(burst.packet[n], macsec::kSecTagLength);
-            rte_pktmbuf_append(burst.packet[n], macsec::kIcvLength);
-        }
-    }
-
-    std::optional<CipherSuite> suite_;
-    std::unique_ptr<macsec::Aead> aead_;
-    control::Model model_;
-    std::vector<control::PortFacts> ports_;
-    std::unique_ptr<control::PnStore> pn_store_ = must(control::PnStore::open("none"));
-    control::ChannelSecys secys_;
-    control::NeighbourMacs neighbours_;
-    control::VrfCache cache_;
-    std::unique_ptr<const dataplane::ForwardingState> state_;
-    dataplane::WorkerCounters counters_;
-    dataplane::MeterBuckets buckets_;
-    dataplane::MeterCredits credits_;
-    macsec::TxSc peer_sc_;
-    std::unique_ptr<macsec::TxSa> peer_sa_;
-    macsec::SecyCounters peer_secy_;
-};
-
-struct Packets {
-    explicit Packets(rte_mempool* pool) {
-        if (rte_pktmbuf_alloc_bulk(pool, burst.packet.data(), kBurst) != 0)
-            throw std::runtime_error("no packet buffers");
-    }
-    ~Packets() { rte_pktmbuf_free_bulk(burst.packet.data(), kBurst); }
-    Burst burst;
-};
+// Restoring the packets takes longer than most stages, so bursts are counted, not timed.
+constexpr int kTurns = 100, kBurstsInTurn = 20;
 
 rte_mempool* pool = nullptr;
 
 using Stage = std::function<void(StageContext&, Burst&)>;
 
-// `before` brings the burst to where `measured` starts.
-void measure(benchmark::State& state, std::optional<CipherSuite> suite, bool from_channel,
-             std::size_t ip_bytes, const std::vector<Stage>& before, const Stage& measured) {
-    Bed bed(suite);
-    Packets packets(pool);
-    std::vector<double> cycles; // by round; the median leaves out those that were interrupted
-    for (auto _ : state) {
-        bed.fill(packets.burst, from_channel, ip_bytes);
-        StageContext context = bed.context(from_channel ? kChannelPort : kVpcPort);
-        for (const Stage& stage : before)
-            stage(context, packets.burst);
+// TSC cycles of a packet, by burst; the median leaves out those that were interrupted.
+class Cycles {
+  public:
+    // False: work() has dropped packets.
+    template <class Work> bool measure(const Burst& burst, const Work& work) {
         const uint64_t start = rte_rdtsc_precise();
-        measured(context, packets.burst);
+        work();
         const uint64_t spent = rte_rdtsc_precise() - start;
-        if (packets.burst.live_count != kBurst) {
-            state.SkipWithError("packets were dropped");
-            break;
-        }
-        cycles.push_back(static_cast<double>(spent));
-        state.SetIterationTime(static_cast<double>(spent) / static_cast<double>(rte_get_tsc_hz()));
+        cycles_.push_back(static_cast<double>(spent) / kBurst);
+        return burst.live_count == kBurst;
     }
-    const double per_packet = cycles.empty() ? 0 : bench::median(cycles) / kBurst;
-    state.counters["cycles_per_packet"] = per_packet;
-    state.counters["ns_per_packet"] = per_packet * 1e9 / static_cast<double>(rte_get_tsc_hz());
-}
+    void add(const Cycles& others) {
+        cycles_.insert(cycles_.end(), others.cycles_.begin(), others.cycles_.end());
+    }
+    [[nodiscard]] double median() const { return bench::median(cycles_); }
 
-struct NamedStage {
-    const char* name;
-    Stage run;
+  private:
+    std::vector<double> cycles_;
 };
 
-void register_stages(std::size_t ip_bytes) {
-    using namespace dataplane;
-    constexpr auto kWay = Direction::egress;
-    const std::vector<NamedStage> egress{
-        {"parse", parse<kWay>},       {"attachment", find_attachment<kWay>},
-        {"ip_check", check_ip<kWay>}, {"meter", dataplane::meter<kWay>},
-        {"fib", look_up_route<kWay>}, {"channel", choose_channel},
-        {"ttl", check_ttl},           {"mtu", check_mtu<kWay>},
-        {"rewrite", rewrite<kWay>},   {"protect", protect_frames},
-    };
-    std::vector<Stage> before;
-    for (const NamedStage& stage : egress) {
-        benchmark::RegisterBenchmark(fmt::format("stage/{}/{}", stage.name, ip_bytes).c_str(),
-                                     [=](benchmark::State& state) {
-                                         measure(state, CipherSuite::gcm_aes_256, false, ip_bytes,
-                                                 before, stage.run);
-                                     })
-            ->UseManualTime()
-            ->Iterations(kRounds);
-        before.push_back(stage.run);
+void report(benchmark::State& state, double cycles) {
+    const double ns = cycles * 1e9 / static_cast<double>(rte_get_tsc_hz());
+    state.SetIterationTime(ns * 1e-9);
+    state.counters["cycles_per_packet"] = cycles;
+    state.counters["ns_per_packet"] = ns;
+}
+
+// `before` brings the burst to where `measured` starts.
+void run_stage(benchmark::State& state, bool from_channel, std::size_t ip_bytes,
+               const std::vector<Stage>& before, const Stage& measured) {
+    Bed bed(CipherSuite::gcm_aes_256, 1, 1, 1000);
+    Packets packets(pool);
+    const auto frames = bed.frames(from_channel, ip_bytes);
+    Cycles cycles;
+    for (auto _ : state) {
+        for (int n = 0; n < kTurns * kBurstsInTurn; ++n) {
+            Burst& burst = packets.take(frames);
+            StageContext context = bed.context(from_channel);
+            for (const Stage& stage : before)
+                stage(context, burst);
+            if (!cycles.measure(burst, [&] { measured(context, burst); }))
+                return state.SkipWithError("packets were dropped");
+        }
+        report(state, cycles.median());
     }
-    benchmark::RegisterBenchmark(fmt::format("stage/validate/{}", ip_bytes).c_str(),
-                                 [=](benchmark::State& state) {
-                                     measure(state, CipherSuite::gcm_aes_256, true, ip_bytes, {},
-                                             validate_frames);
-                                 })
-        ->UseManualTime()
-        ->Iterations(kRounds);
+}
+
+// The operations of protected frames.
+std::array<macsec::AeadOp, kBurst> aead_ops(macsec::AeadKey* sak, const Burst& burst) {
+    constexpr uint32_t kAad = wire::kMacPairLength + macsec::kSecTagLength;
+    std::array<macsec::AeadOp, kBurst> ops;
+    for (uint16_t n = 0; n < kBurst; ++n) {
+        auto* frame = rte_pktmbuf_mtod(burst.packet[n], uint8_t*);
+        const uint32_t length = burst.packet[n]->pkt_len - kAad - macsec::kIcvLength;
+        const auto* tag = wire::overlay<macsec::SecTagWire>(frame + wire::kMacPairLength);
+        ops[n] = {sak, frame, frame + kAad, frame + kAad + length, kAad, length, {}, false};
+        std::memcpy(ops[n].iv.data(), &tag->sci, sizeof tag->sci);
+        std::memcpy(ops[n].iv.data() + sizeof tag->sci, &tag->pn, sizeof tag->pn);
+    }
+    return ops;
+}
+
+void run_pipeline(benchmark::State& state, std::optional<CipherSuite> suite, bool from_channel,
+                  std::size_t ip_bytes) {
+    Bed bed(suite, 1, 1, 1000);
+    Packets packets(pool);
+    const auto frames = bed.frames(from_channel, ip_bytes);
+    const auto run = from_channel ? dataplane::run_ingress : dataplane::run_egress;
+    Cycles whole, bare;
+    std::vector<double> shares;
+    const auto pipeline_turn = [&](Cycles& cycles) {
+        for (int n = 0; n < kBurstsInTurn; ++n) {
+            Burst& burst = packets.take(frames);
+            StageContext context = bed.context(from_channel);
+            if (!cycles.measure(burst, [&] { run(context, burst); }))
+                state.SkipWithError("packets were dropped");
+        }
+    };
+    // To open, authentic frames each time (the IV of XPN suites is another one, which costs the
+    // same); to seal, what is left of the last turn.
+    const auto bare_turn = [&](Cycles& cycles) {
+        for (int n = 0; n < kBurstsInTurn; ++n) {
+            Burst& burst = packets.take(frames);
+            if (!from_channel)
+                for (rte_mbuf* packet : burst.packet) {
+                    rte_pktmbuf_prepend(packet, macsec::kSecTagLength + wire::kVlanTagLength);
+                    rte_pktmbuf_append(packet, macsec::kIcvLength);
+                }
+            auto ops = aead_ops(bed.sak(from_channel), burst);
+            (void)cycles.measure(
+                burst, [&] { from_channel ? bed.aead().open(ops) : bed.aead().seal(ops); });
+        }
+    };
+    for (auto _ : state) {
+        for (int turn = 0; turn < kTurns; ++turn) {
+            Cycles whole_now, bare_now;
+            pipeline_turn(whole_now);
+            whole.add(whole_now);
+            if (!suite)
+                continue;
+            bare_turn(bare_now);
+            bare.add(bare_now);
+            shares.push_back(100 * bare_now.median() / whole_now.median());
+        }
+        report(state, whole.median());
+        if (suite) {
+            state.counters["aead_cycles"] = bare.median();
+            state.counters["aead_share"] = bench::median(shares);
+        }
+    }
+}
+
+// Packets of `attachments` customers, by chance; long before all are seen again, caches are full of
+// others.
+class Crowd {
+  public:
+    explicit Crowd(uint16_t attachments) : bed_(std::nullopt, attachments, kGroups, 16) {
+        std::mt19937 random(1);
+        for (uint16_t n = 0; n < kDifferent; ++n)
+            bursts_.push_back(bed_.mixed_frames(n % kGroups, 64, random));
+    }
+    // False: packets were dropped.
+    bool turn(Packets& packets, const std::vector<Stage>& before, const Stage& measured,
+              Cycles& cycles) {
+        bool good = true;
+        for (int n = 0; n < kBurstsInTurn; ++n, ++next_) {
+            Burst& burst = packets.take(bursts_[next_ % kDifferent]);
+            StageContext context = bed_.context(false, next_ % kGroups);
+            for (const Stage& stage : before)
+                stage(context, burst);
+            good &= cycles.measure(burst, [&] { measured(context, burst); });
+        }
+        return good;
+    }
+
+  private:
+    static constexpr uint16_t kGroups = 4, kDifferent = 400;
+    Bed bed_;
+    std::vector<std::vector<Bytes>> bursts_;
+    uint16_t next_ = 0;
+};
+
+void run_crowds(benchmark::State& state, const std::vector<Stage>& before, const Stage& measured) {
+    static Crowd few(10), many(10'000);
+    Packets packets(pool);
+    Cycles of_few, of_many;
+    std::vector<double> ratios;
+    for (auto _ : state) {
+        for (int turn = 0; turn < kTurns; ++turn) {
+            Cycles few_now, many_now;
+            if (!few.turn(packets, before, measured, few_now) ||
+                !many.turn(packets, before, measured, many_now))
+                return state.SkipWithError("packets were dropped");
+            of_few.add(few_now);
+            of_many.add(many_now);
+            ratios.push_back(many_now.median() / few_now.median());
+        }
+        report(state, of_many.median());
+        state.counters["cycles_of_10"] = of_few.median();
+        state.counters["times"] = bench::median(ratios);
+    }
+}
+
+template <class Run> void add(const std::string& name, const Run& run) {
+    benchmark::RegisterBenchmark(name.c_str(), run)->UseManualTime()->Iterations(1);
+}
+
+void register_stages(std::size_t ip_bytes) {
+    std::vector<Stage> before;
+    for (const dataplane::Stage& stage : dataplane::kEgressPipeline) {
+        add(fmt::format("stage/{}/{}", stage.name, ip_bytes),
+            [=](benchmark::State& state) { run_stage(state, false, ip_bytes, before, stage.run); });
+        before.emplace_back(stage.run);
+    }
+    add(fmt::format("stage/validate/{}", ip_bytes), [=](benchmark::State& state) {
+        run_stage(state, true, ip_bytes, {}, dataplane::validate_frames);
+    });
 }
 
 void register_pipelines(std::size_t ip_bytes) {
@@ -277,18 +215,26 @@ void register_pipelines(std::size_t ip_bytes) {
         {"GCM-AES-256", CipherSuite::gcm_aes_256},
         {"GCM-AES-XPN-256", CipherSuite::gcm_aes_xpn_256}};
     for (const auto& [kind, suite] : kinds)
-        for (const bool from_channel : {false, true}) {
-            const auto name = fmt::format("pipeline/{}/{}/{}", from_channel ? "ingress" : "egress",
-                                          kind, ip_bytes);
-            benchmark::RegisterBenchmark(name.c_str(),
-                                         [=, suite = suite](benchmark::State& state) {
-                                             measure(state, suite, from_channel, ip_bytes, {},
-                                                     from_channel ? dataplane::run_ingress
-                                                                  : dataplane::run_egress);
-                                         })
-                ->UseManualTime()
-                ->Iterations(kRounds);
+        for (const bool from_channel : {false, true})
+            add(fmt::format("pipeline/{}/{}/{}", from_channel ? "ingress" : "egress", kind,
+                            ip_bytes),
+                [=, suite = suite](benchmark::State& state) {
+                    run_pipeline(state, suite, from_channel, ip_bytes);
+                });
+}
+
+void register_crowds() {
+    std::vector<Stage> before;
+    for (const dataplane::Stage& stage : dataplane::kEgressPipeline) {
+        if (stage.name == "meter") {
+            add("attachments/meter/64",
+                [=](benchmark::State& state) { run_crowds(state, before, stage.run); });
+            break;
         }
+        before.emplace_back(stage.run);
+    }
+    add("attachments/egress/64",
+        [](benchmark::State& state) { run_crowds(state, {}, dataplane::run_egress); });
 }
 
 int run(int argc, char** argv) {
@@ -301,13 +247,14 @@ int run(int argc, char** argv) {
         register_stages(ip_bytes);
     for (const std::size_t ip_bytes : {64, 512, 1400})
         register_pipelines(ip_bytes);
+    register_crowds();
     benchmark::RunSpecifiedBenchmarks();
     return 0;
 }
 
 } // namespace
-} // namespace isthmus
+} // namespace isthmus::bench
 
 int main(int argc, char** argv) {
-    return isthmus::run(argc, argv);
+    return isthmus::bench::run(argc, argv);
 }

@@ -16,16 +16,13 @@ ReplayState::ReplayState(uint64_t lowest_pn, uint32_t remembered) {
     mask_ = words - 1;
 }
 
-void ReplayState::advance(uint64_t pn) noexcept {
-    if (!seen_.empty()) {
-        // The words entered now hold numbers of one turn of the ring before.
-        const uint64_t last = pn >> 6;
-        const uint64_t first =
-            std::max(highest_.get() >> 6, last > mask_ ? last - mask_ - 1 : uint64_t{0});
-        for (uint64_t entered = first + 1; entered <= last; ++entered)
-            seen_[entered & mask_] = 0;
-    }
-    highest_.set(pn);
+// The words entered now hold numbers of one turn of the ring before.
+void ReplayState::clear_up_to(uint64_t pn) noexcept {
+    const uint64_t last = pn >> 6;
+    const uint64_t first =
+        std::max(highest_.get() >> 6, last > mask_ ? last - mask_ - 1 : uint64_t{0});
+    for (uint64_t entered = first + 1; entered <= last; ++entered)
+        seen_[entered & mask_] = 0;
 }
 
 } // namespace isthmus::macsec

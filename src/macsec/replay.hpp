@@ -9,6 +9,7 @@
 #include "isthmus/counter.hpp"
 #include "macsec/suite.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -43,10 +44,11 @@ class ReplayState {
     }
     // For validated frames only (10.6.5).
     void commit(uint64_t pn, uint32_t replay_window) noexcept {
-        if (pn > highest_.get())
-            advance(pn);
+        const uint64_t highest = std::max(pn, highest_.get());
+        if (!seen_.empty())
+            clear_up_to(highest);
+        highest_.set(highest);
         // Also for an older PN: the window may have become smaller in the meantime.
-        const uint64_t highest = highest_.get();
         if (highest > replay_window && highest - replay_window > refused_.get())
             refused_.set(highest - replay_window);
         if (!seen_.empty() && is_remembered(pn))
@@ -60,7 +62,7 @@ class ReplayState {
     }
 
   private:
-    void advance(uint64_t pn) noexcept;
+    void clear_up_to(uint64_t pn) noexcept;
     [[nodiscard]] static constexpr uint64_t after(uint64_t pn) { return pn + (pn != UINT64_MAX); }
     [[nodiscard]] static constexpr uint64_t bit(uint64_t pn) { return uint64_t{1} << (pn & 63); }
     [[nodiscard]] uint64_t& word(uint64_t pn) noexcept { return seen_[pn >> 6 & mask_]; }

@@ -15,20 +15,26 @@ namespace {
 using wire::kMacPairLength;
 using wire::kVlanTagLength;
 
+// What frames have in common that a SecY received with the same tag, but for the packet number.
+struct Kind {
+    const RxBinding* rx;
+    RxSc* sc;
+    RxSa* sa;
+    uint32_t tag_offset;
+    uint32_t secure_offset;
+    bool encrypted;     // E
+    bool must_be_valid; // else it is delivered whatever the ICV says (10.6)
+    [[nodiscard]] uint32_t clear_length() const { return tag_offset - kMacPairLength; }
+};
+
 // A frame that reached an SA in the first pass.
 struct Candidate {
     ValidateFrame* frame;
-    RxSc* sc;
-    RxSa* sa;
+    const Kind* kind;
     uint64_t pn;
     const AeadOp* op; // null: not validated
-    uint32_t tag_offset;
-    uint32_t secure_offset;
     uint32_t secure_length;
-    bool encrypted;     // E
-    bool must_be_valid; // else it is delivered whatever the ICV says (10.6)
     std::array<uint8_t, kClearTagsMax * kVlanTagLength> clear_tags;
-    [[nodiscard]] uint32_t clear_length() const { return tag_offset - kMacPairLength; }
 };
 
 struct Batch {
@@ -36,18 +42,24 @@ struct Batch {
     std::size_t op_count = 0;
     std::array<Candidate, kBurstMax> candidates;
     std::size_t candidate_count = 0;
+    std::array<Kind, kBurstMax> kinds;
+    std::size_t kind_count = 0;
 };
 
 // Counters of consecutive accepted frames of one SA, added in one go: a burst mostly has one.
 class Tally {
   public:
-    void add_ok(const Candidate& candidate) noexcept {
-        follow(candidate);
-        ++packets_;
+    // What is added next counts for the SA of these frames.
+    void follow(const Kind& kind) noexcept {
+        if (kind.sa == sa_) [[likely]]
+            return;
+        flush();
+        sc_ = kind.sc;
+        sa_ = kind.sa;
     }
+    void add_ok() noexcept { ++packets_; }
     void add_octets(const Candidate& candidate) noexcept {
-        follow(candidate);
-        (candidate.encrypted ? decrypted_ : validated_) += candidate.secure_length;
+        (candidate.kind->encrypted ? decrypted_ : validated_) += candidate.secure_length;
     }
     void flush() noexcept {
         if (sa_ == nullptr)
@@ -60,21 +72,14 @@ class Tally {
     }
 
   private:
-    void follow(const Candidate& candidate) noexcept {
-        if (candidate.sa == sa_)
-            return;
-        flush();
-        sc_ = candidate.sc;
-        sa_ = candidate.sa;
-    }
-
     RxSc* sc_ = nullptr;
     RxSa* sa_ = nullptr;
     uint64_t packets_ = 0, decrypted_ = 0, validated_ = 0;
 };
 
 // 10.6.2 and 10.6.4: the same test before and after the cipher.
-bool is_late(const RxBinding& rx, const ReplayState& replay, uint64_t pn) noexcept {
+[[gnu::always_inline]] inline bool is_late(const RxBinding& rx, const ReplayState& replay,
+                                           uint64_t pn) noexcept {
     return rx.replay_protect && (replay.is_low(pn) || replay.is_duplicate(pn));
 }
 
@@ -82,11 +87,18 @@ bool is_late(const RxBinding& rx, const ReplayState& replay, uint64_t pn) noexce
 void strip(ValidateFrame& frame, uint32_t tag_offset, uint32_t secure_offset,
            uint32_t secure_length) noexcept {
     uint8_t* stripped = frame.frame + secure_offset - tag_offset;
-    // The usual length as a constant, which takes no call: 4 ns less a frame.
-    if (tag_offset == kMacPairLength)
-        std::memmove(stripped, frame.frame, kMacPairLength);
-    else
+    if (tag_offset == kMacPairLength) [[likely]] {
+        // By way of registers: memmove would be called, and the two places may overlap.
+        uint64_t first;
+        uint32_t second;
+        static_assert(sizeof first + sizeof second == kMacPairLength);
+        std::memcpy(&first, frame.frame, sizeof first);
+        std::memcpy(&second, frame.frame + sizeof first, sizeof second);
+        std::memcpy(stripped, &first, sizeof first);
+        std::memcpy(stripped + sizeof first, &second, sizeof second);
+    } else {
         std::memmove(stripped, frame.frame, tag_offset);
+    }
     frame.frame = stripped;
     frame.length = tag_offset + secure_length;
 }
@@ -94,49 +106,63 @@ void strip(ValidateFrame& frame, uint32_t tag_offset, uint32_t secure_offset,
 // While the AEAD runs, DA and SA must adjoin the SecTAG: they change places with tags in clear.
 void close_up(Candidate& candidate) noexcept {
     uint8_t* frame = candidate.frame->frame;
-    const uint32_t length = candidate.clear_length();
+    const uint32_t length = candidate.kind->clear_length();
     std::memcpy(candidate.clear_tags.data(), frame + kMacPairLength, length);
     std::memmove(frame + length, frame, kMacPairLength);
 }
 void open_up(const Candidate& candidate) noexcept {
     uint8_t* frame = candidate.frame->frame;
-    const uint32_t length = candidate.clear_length();
+    const uint32_t length = candidate.kind->clear_length();
     std::memmove(frame, frame + length, kMacPairLength);
     std::memcpy(frame + kMacPairLength, candidate.clear_tags.data(), length);
 }
 
-void fill_op(AeadOp& op, const Candidate& candidate, uint8_t confidentiality_offset) noexcept {
+[[gnu::always_inline]] inline void fill_op(AeadOp& op, const Candidate& candidate) noexcept {
+    const Kind& kind = *candidate.kind;
     uint8_t* frame = candidate.frame->frame;
-    uint8_t* secure_data = frame + candidate.secure_offset;
+    uint8_t* secure_data = frame + kind.secure_offset;
     const uint32_t clear_octets =
-        candidate.encrypted ? std::min<uint32_t>(confidentiality_offset, candidate.secure_length)
-                            : candidate.secure_length;
-    op.sak = candidate.sa->sak.get();
-    op.aad = frame + (candidate.tag_offset - kMacPairLength);
+        kind.encrypted
+            ? std::min<uint32_t>(kind.rx->confidentiality_offset, candidate.secure_length)
+            : candidate.secure_length;
+    op.sak = kind.sa->sak.get();
+    op.aad = frame + kind.clear_length();
     op.text = secure_data + clear_octets;
     op.aad_length = static_cast<uint32_t>(op.text - op.aad);
     op.text_length = candidate.secure_length - clear_octets;
     op.icv = secure_data + candidate.secure_length;
-    set_iv(op, candidate.sa->iv, candidate.pn);
+    set_iv(op, kind.sa->iv, candidate.pn);
 }
 
-// The frame is for an SA that is there and in use; its PN is acceptable as far as is known now. The
-// upper half of an extended PN comes from lowestPN before the burst: a frame of the same burst may
-// move it, but nothing that is not validated may decide.
-ValidateVerdict select_sa(const RxBinding& rx, const RxScBinding& sc, RxSa& sa, const SecTag& tag,
-                          Candidate& candidate) noexcept {
-    const uint64_t pn = rx.xpn ? recover_pn(sa.replay.lowest_pn(), tag.pn) : tag.pn;
-    if (is_late(rx, sa.replay, pn)) {
-        sc.sc->counters.in_pkts_late.add(1);
+// Appends the frame as a candidate if its PN is acceptable as far as is known now. The upper half
+// of an extended PN comes from lowestPN before the burst: a frame of the same burst may move it,
+// but nothing that is not validated may decide.
+[[gnu::always_inline]] inline ValidateVerdict add_candidate(ValidateFrame& frame, const Kind& kind,
+                                                            uint32_t received_pn,
+                                                            uint32_t secure_length,
+                                                            Batch& batch) noexcept {
+    const RxBinding& rx = *kind.rx;
+    const ReplayState& replay = kind.sa->replay;
+    const uint64_t pn = rx.xpn ? recover_pn(replay.lowest_pn(), received_pn) : received_pn;
+    if (is_late(rx, replay, pn)) [[unlikely]] {
+        kind.sc->counters.in_pkts_late.add(1);
         return ValidateVerdict::late;
     }
-    candidate.sc = sc.sc;
-    candidate.sa = &sa;
+    Candidate& candidate = batch.candidates[batch.candidate_count++];
+    candidate.frame = &frame;
+    candidate.kind = &kind;
     candidate.pn = pn;
-    candidate.tag_offset = tag.tag_offset;
-    candidate.secure_offset = tag.secure_offset;
-    candidate.secure_length = tag.secure_length;
+    candidate.op = nullptr;
+    candidate.secure_length = secure_length;
     return ValidateVerdict::ok;
+}
+
+// The operation of the last candidate.
+[[gnu::always_inline]] inline void add_op(Batch& batch) noexcept {
+    Candidate& candidate = batch.candidates[batch.candidate_count - 1];
+    AeadOp& op = batch.ops[batch.op_count++];
+    fill_op(op, candidate);
+    candidate.op = &op;
 }
 
 // A frame that no SA can validate: delivered as far as its data is readable (10.6.1, 10.6.2).
@@ -168,6 +194,51 @@ ValidateVerdict untagged(const ValidateFrame& frame) noexcept {
     return strict ? ValidateVerdict::no_tag : ValidateVerdict::ok;
 }
 
+// Whether a frame's tag says the same as that of the last candidate, but for the packet number:
+// then so does all that follows from it, as 9.12 and the choice of SC and SA take nothing else.
+// Only for tags of the usual form, without tags in clear before them, with SCI and without SL.
+class Lead {
+  public:
+    void follow(const ValidateFrame& frame, const Candidate& candidate) noexcept {
+        const Kind& kind = *candidate.kind;
+        const auto* tag = wire::overlay<SecTagWire>(frame.frame + kMacPairLength);
+        const bool usual = candidate.op != nullptr && kind.tag_offset == kMacPairLength &&
+                           kind.secure_offset == kMacPairLength + kSecTagLength &&
+                           tag->short_length == 0;
+        kind_ = usual ? &kind : nullptr;
+        rx_ = usual ? frame.rx : nullptr;
+        head_ = head_of(*tag);
+        sci_ = tag->sci;
+    }
+    [[nodiscard]] bool leads(const ValidateFrame& frame) const noexcept {
+        constexpr uint32_t kLeast = kMacPairLength + kSecTagLength + kShortLengthLimit + kIcvLength;
+        if (frame.rx != rx_ || frame.length < kLeast)
+            return false;
+        const auto* tag = wire::overlay<SecTagWire>(frame.frame + kMacPairLength);
+        return (head_of(*tag) == head_) & (tag->sci == sci_) & (tag->pn.raw() != 0);
+    }
+    ValidateVerdict gather(ValidateFrame& frame, Batch& batch) const noexcept {
+        constexpr uint32_t kAround = kMacPairLength + kSecTagLength + kIcvLength;
+        const auto* tag = wire::overlay<SecTagWire>(frame.frame + kMacPairLength);
+        const auto verdict =
+            add_candidate(frame, *kind_, tag->pn.host(), frame.length - kAround, batch);
+        if (verdict == ValidateVerdict::ok) [[likely]]
+            add_op(batch);
+        return verdict;
+    }
+
+  private:
+    // EtherType, TCI, AN and SL.
+    static Be32 head_of(const SecTagWire& tag) noexcept {
+        return *wire::overlay<Be32>(reinterpret_cast<const uint8_t*>(&tag));
+    }
+
+    const Kind* kind_ = nullptr;
+    const RxBinding* rx_ = nullptr; // none: no frame is led
+    Be32 head_{0};
+    Be64 sci_{0};
+};
+
 // First pass over one frame. Appends a candidate if the frame goes on; the verdict of others is
 // final.
 ValidateVerdict gather(ValidateFrame& frame, Batch& batch) noexcept {
@@ -198,36 +269,29 @@ ValidateVerdict gather(ValidateFrame& frame, Batch& batch) noexcept {
     if (sa == nullptr || !sc.sa_in_use[tag.an])
         return no_sa(frame, sc, tag, must_be_valid);
 
-    Candidate& candidate = batch.candidates[batch.candidate_count];
-    candidate.frame = &frame;
-    const ValidateVerdict verdict = select_sa(rx, sc, *sa, tag, candidate);
-    if (verdict != ValidateVerdict::ok)
-        return verdict;
-    candidate.encrypted = encrypted;
-    candidate.must_be_valid = must_be_valid;
-    candidate.op = nullptr;
+    const Kind& kind = batch.kinds[batch.kind_count++] = {
+        &rx, sc.sc, sa, tag.tag_offset, tag.secure_offset, encrypted, must_be_valid};
+    const ValidateVerdict verdict = add_candidate(frame, kind, tag.pn, tag.secure_length, batch);
     // C without E is text changed by a cipher that none of our suites is: nothing can validate it.
-    if (rx.validate_frames != ValidateFrames::disabled && encrypted == changed) {
-        if (candidate.clear_length() != 0)
-            close_up(candidate);
-        AeadOp& op = batch.ops[batch.op_count++];
-        fill_op(op, candidate, rx.confidentiality_offset);
-        candidate.op = &op;
+    if (verdict == ValidateVerdict::ok && rx.validate_frames != ValidateFrames::disabled &&
+        encrypted == changed) {
+        if (kind.clear_length() != 0)
+            close_up(batch.candidates[batch.candidate_count - 1]);
+        add_op(batch);
     }
-    ++batch.candidate_count;
-    return ValidateVerdict::ok;
+    return verdict;
 }
 
 // A frame whose ICV is wrong or was not looked at.
 ValidateVerdict not_authentic(const Candidate& candidate) noexcept {
-    RxScCounters& counters = candidate.sc->counters;
-    RxSa& sa = *candidate.sa;
-    if (candidate.must_be_valid) {
+    RxScCounters& counters = candidate.kind->sc->counters;
+    RxSa& sa = *candidate.kind->sa;
+    if (candidate.kind->must_be_valid) {
         counters.in_pkts_not_valid.add(1);
         sa.counters.in_pkts_not_valid.add(1);
         return ValidateVerdict::not_valid;
     }
-    if (candidate.frame->rx->validate_frames == ValidateFrames::check) {
+    if (candidate.kind->rx->validate_frames == ValidateFrames::check) {
         counters.in_pkts_invalid.add(1);
         sa.counters.in_pkts_invalid.add(1);
     } else if (sa.replay.is_low(candidate.pn)) {
@@ -239,31 +303,33 @@ ValidateVerdict not_authentic(const Candidate& candidate) noexcept {
 }
 
 void authentic(const Candidate& candidate, Tally& tally) noexcept {
-    RxSa& sa = *candidate.sa;
+    RxSa& sa = *candidate.kind->sa;
     // Low is only possible without replay protection (10.6.5).
     if (sa.replay.is_low(candidate.pn))
-        candidate.sc->counters.in_pkts_delayed.add(1);
+        candidate.kind->sc->counters.in_pkts_delayed.add(1);
     else
-        tally.add_ok(candidate);
-    sa.replay.commit(candidate.pn, candidate.frame->rx->replay_window);
+        tally.add_ok();
+    sa.replay.commit(candidate.pn, candidate.kind->rx->replay_window);
 }
 
 // Third pass over one frame. lowestPN may have moved since the first, by frames of the same burst.
 ValidateVerdict commit(const Candidate& candidate, Tally& tally) noexcept {
+    tally.follow(*candidate.kind);
     // Whatever comes of it, and also if no cipher can tell what the octets were (10.6.3).
-    if (candidate.frame->rx->validate_frames != ValidateFrames::disabled)
+    if (candidate.kind->rx->validate_frames != ValidateFrames::disabled)
         tally.add_octets(candidate);
-    if (is_late(*candidate.frame->rx, candidate.sa->replay, candidate.pn)) {
-        candidate.sc->counters.in_pkts_late.add(1);
+    if (is_late(*candidate.kind->rx, candidate.kind->sa->replay, candidate.pn)) {
+        candidate.kind->sc->counters.in_pkts_late.add(1);
         return ValidateVerdict::late;
     }
     if (candidate.op != nullptr && candidate.op->authentic)
         authentic(candidate, tally);
     else if (const auto verdict = not_authentic(candidate); verdict != ValidateVerdict::ok)
         return verdict;
-    if (candidate.op != nullptr && candidate.clear_length() != 0)
+    if (candidate.op != nullptr && candidate.kind->clear_length() != 0)
         open_up(candidate);
-    strip(*candidate.frame, candidate.tag_offset, candidate.secure_offset, candidate.secure_length);
+    strip(*candidate.frame, candidate.kind->tag_offset, candidate.kind->secure_offset,
+          candidate.secure_length);
     return ValidateVerdict::ok;
 }
 
@@ -272,8 +338,17 @@ ValidateVerdict commit(const Candidate& candidate, Tally& tally) noexcept {
 void validate(const Aead& aead, std::span<ValidateFrame> frames) noexcept {
     assert(frames.size() <= kBurstMax);
     Batch batch;
-    for (ValidateFrame& frame : frames)
+    Lead lead;
+    for (ValidateFrame& frame : frames) {
+        if (lead.leads(frame)) [[likely]] {
+            frame.verdict = lead.gather(frame, batch);
+            continue;
+        }
+        const std::size_t count = batch.candidate_count;
         frame.verdict = gather(frame, batch);
+        if (batch.candidate_count != count)
+            lead.follow(frame, batch.candidates[count]);
+    }
 
     aead.open(std::span(batch.ops).first(batch.op_count));
 

@@ -30,10 +30,6 @@ struct Batch {
     std::size_t clear_tag_count = 0;
 };
 
-uint32_t tag_length(const TagFormat& format) noexcept {
-    return (format.tci & kTciExplicitSci) != 0 ? kSecTagLength : kSecTagLengthNoSci;
-}
-
 uint32_t clear_tags_length(const ProtectFrame& frame, const TagFormat& format) noexcept {
     if (format.vlan_in_clear == 0)
         return 0;
@@ -41,56 +37,70 @@ uint32_t clear_tags_length(const ProtectFrame& frame, const TagFormat& format) n
                                             std::min(format.vlan_in_clear, kClearTagsMax));
 }
 
+// What the frames of one SA have in common, worked out once for a run of them.
+struct Form {
+    explicit Form(const TxBinding& tx)
+        : format(tx.format), sak(tx.sa->sak.get()), iv(tx.sa->iv),
+          tci_an(static_cast<uint8_t>(tx.format.tci | tx.sa->an)), sci(tx.sc->sci.value),
+          explicit_sci((tx.format.tci & kTciExplicitSci) != 0),
+          tag_octets(explicit_sci ? kSecTagLength : kSecTagLengthNoSci),
+          // Integrity only: everything is AAD (10.5.4).
+          clear_octets(tx.format.encrypts() ? tx.format.confidentiality_offset : UINT32_MAX) {}
+    TagFormat format;
+    AeadKey* sak;
+    IvBase iv;
+    uint8_t tci_an;
+    Be64 sci;
+    bool explicit_sci;
+    uint32_t tag_octets;
+    uint32_t clear_octets; // of User Data, if there are so many
+};
+
 // 9.3 to 9.9.
-void write_sectag(uint8_t* tag_at, const TxBinding& tx, uint32_t user_octets, uint64_t pn) {
+void write_sectag(uint8_t* tag_at, const Form& form, uint32_t user_octets, uint64_t pn) noexcept {
     auto* tag = wire::overlay<SecTagWire>(tag_at);
-    tag->ether_type = tx.format.ether_type;
-    tag->tci_an = tx.format.tci | tx.sa->an;
+    tag->ether_type = form.format.ether_type;
+    tag->tci_an = form.tci_an;
     tag->short_length =
         user_octets < kShortLengthLimit ? static_cast<uint8_t>(user_octets) : uint8_t{0};
     tag->pn = static_cast<uint32_t>(pn);
-    if ((tx.format.tci & kTciExplicitSci) != 0)
-        tag->sci = tx.sc->sci.value;
+    if (form.explicit_sci)
+        tag->sci = form.sci;
 }
 
 // Lays the frame out around its SecTAG and describes the AEAD operation. Returns octets of User
 // Data.
-uint32_t lay_out(ProtectFrame& frame, const TxBinding& tx, uint64_t pn, Batch& batch) noexcept {
-    const TagFormat& format = tx.format;
-    const uint32_t tag_octets = tag_length(format);
+uint32_t lay_out(ProtectFrame& frame, const Form& form, uint64_t pn, Batch& batch) noexcept {
     uint8_t* user_data = frame.frame + kMacPairLength;
-    uint8_t* start = frame.frame - tag_octets;
+    uint8_t* start = frame.frame - form.tag_octets;
     std::array<uint8_t, kMacPairLength> addresses; // copied, as the two places overlap
     std::memcpy(addresses.data(), frame.frame, kMacPairLength);
     uint8_t* aad = start;
-    if (const uint32_t clear_length = clear_tags_length(frame, format); clear_length != 0) {
+    if (const uint32_t length = clear_tags_length(frame, form.format); length != 0) [[unlikely]] {
         ClearTags& clear = batch.clear_tags[batch.clear_tag_count++];
         clear.frame = start;
-        clear.length = clear_length;
-        std::memcpy(clear.octets.data(), user_data, clear_length);
-        user_data += clear_length;
-        aad += clear_length;
+        clear.length = length;
+        std::memcpy(clear.octets.data(), user_data, length);
+        user_data += length;
+        aad += length;
     }
     std::memcpy(aad, addresses.data(), kMacPairLength);
     uint8_t* end = frame.frame + frame.length;
     const auto user_octets = static_cast<uint32_t>(end - user_data);
-    write_sectag(aad + kMacPairLength, tx, user_octets, pn);
+    write_sectag(aad + kMacPairLength, form, user_octets, pn);
 
-    // Integrity only: everything is AAD (10.5.4).
-    const uint32_t clear_octets =
-        format.encrypts() ? std::min<uint32_t>(format.confidentiality_offset, user_octets)
-                          : user_octets;
+    const uint32_t clear_octets = std::min(form.clear_octets, user_octets);
     AeadOp& op = batch.ops[batch.op_count++];
-    op.sak = tx.sa->sak.get();
+    op.sak = form.sak;
     op.aad = aad;
-    op.aad_length = kMacPairLength + tag_octets + clear_octets;
+    op.aad_length = kMacPairLength + form.tag_octets + clear_octets;
     op.text = user_data + clear_octets;
     op.text_length = user_octets - clear_octets;
     op.icv = end;
-    set_iv(op, tx.sa->iv, pn);
+    set_iv(op, form.iv, pn);
 
     frame.frame = start;
-    frame.length += tag_octets + kIcvLength;
+    frame.length += form.tag_octets + kIcvLength;
     return user_octets;
 }
 
@@ -116,7 +126,8 @@ void count(const TxBinding& tx, uint64_t packets, uint64_t octets) noexcept {
 // A run of frames that go out by one SA. A packet number is gone whatever happens to its frame
 // later, so none can be used twice with one SAK (10.5.2).
 void prepare_run(std::span<ProtectFrame> run, const TxBinding& tx, Batch& batch) noexcept {
-    const uint32_t overhead = tag_length(tx.format) + kIcvLength;
+    const Form form(tx);
+    const uint32_t overhead = form.tag_octets + kIcvLength;
     uint32_t fitting = 0;
     for (ProtectFrame& frame : run) {
         const bool fits = frame.length + overhead <= frame.max_length;
@@ -135,7 +146,7 @@ void prepare_run(std::span<ProtectFrame> run, const TxBinding& tx, Batch& batch)
             frame.verdict = ProtectVerdict::pn_exhausted;
             continue;
         }
-        octets += lay_out(frame, tx, pns.first + used, batch);
+        octets += lay_out(frame, form, pns.first + used, batch);
         ++used;
     }
     if (used != 0)

@@ -152,18 +152,18 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
 
 // Sends what is left of the burst, a batch for each port.
 void Worker::send_live(const ForwardingState& state) noexcept {
-    TxBatch* const batches = tx_.data();
     const uint16_t count = burst_.live_count;
-    for (uint16_t k = 0; k < count; ++k) {
-        const uint8_t i = burst_.live[k];
-        const uint16_t port = burst_.out_port[i];
-        TxBatch& batch = batches[port];
-        const uint16_t n = batch.count;
+    for (uint16_t k = 0; k < count;) { // run by run of packets for one port
+        const uint16_t port = burst_.out_port[burst_.live[k]];
+        TxBatch& batch = tx_[port];
+        uint16_t n = batch.count;
         if (n == 0)
             touched_.push_back(port); // reserved for all ports: does not allocate
-        batch.packet[n] = burst_.packet[i];
-        batch.index[n] = i;
-        batch.count = static_cast<uint16_t>(n + 1);
+        for (; k < count && burst_.out_port[burst_.live[k]] == port; ++k, ++n) {
+            batch.packet[n] = burst_.packet[burst_.live[k]];
+            batch.index[n] = burst_.live[k];
+        }
+        batch.count = n;
     }
     for (const uint16_t port : touched_) {
         const TxQueue& out = queues_of(port).tx[setup_.id.value];

@@ -30,25 +30,25 @@ static_assert(kDropCount < kSetAside);
 template <class T> using PerPacket = std::array<T, kBurstMax>;
 
 struct alignas(kCacheLine) Burst {
-    uint16_t size = 0;        // packets received
-    uint16_t live_count = 0;  // packets still in the pipeline
-    uint16_t marked = 0;      // of these, those that got a verdict since the list was compacted
-    uint64_t yellow = 0;      // bits: packets to be sent with the DSCP of the excess rate
-    uint64_t to_fragment = 0; // bits: packets that check_mtu has set aside
-    PerPacket<uint8_t> live;  // their indices, ascending
+    uint16_t size = 0;           // packets received
+    uint16_t live_count = 0;     // packets still in the pipeline
+    uint16_t marked = 0;         // of these, those that got a verdict since the list was compacted
+    bool one_attachment = false; // all packets that parse has let pass are of one
+    // Bits, by packet.
+    uint64_t ipv6 = 0;
+    uint64_t link_local_source = 0; // IPv6: must not be forwarded, only taken
+    uint64_t yellow = 0;            // to be sent with the DSCP of the excess rate
+    uint64_t to_fragment = 0;       // set aside by find_way
+    PerPacket<uint8_t> live;        // their indices, ascending
     PerPacket<Verdict> verdict;
 
     PerPacket<rte_mbuf*> packet;
     PerPacket<uint8_t*> frame; // DA; set by parse, again by validate and rewrite
     PerPacket<uint32_t> frame_length;
-    PerPacket<uint16_t> ether_type; // of what follows the VLAN tag, if any
-    PerPacket<uint16_t> l3_offset;  // from frame
-    PerPacket<uint16_t> vlan;       // 0: untagged
+    PerPacket<uint16_t> l3_offset; // from frame
     PerPacket<uint16_t> attachment;
     PerPacket<uint16_t> ip_length; // octets of the IP packet: what meters and counters count
     PerPacket<uint8_t> ttl;
-    PerPacket<bool> is_ipv6;
-    PerPacket<bool> link_local_source; // IPv6: must not be forwarded, only taken
     PerPacket<Ipv4Addr> destination4;
     PerPacket<uint32_t> flow_hash; // egress only
     PerPacket<uint32_t> target;    // FIB value
@@ -60,14 +60,20 @@ struct alignas(kCacheLine) Burst {
         size = packets;
         live_count = packets;
         marked = 0;
-        to_fragment = 0;
+        ipv6 = link_local_source = to_fragment = 0;
         for (uint16_t i = 0; i < packets; ++i) {
             live[i] = static_cast<uint8_t>(i);
             verdict[i] = kInPipeline;
         }
     }
+    [[nodiscard]] bool is_ipv6(uint8_t i) const { return (ipv6 >> i & 1) != 0; }
     void drop(uint8_t i, Drop reason) { decide(i, verdict_of(reason)); }
     void punt(uint8_t i, control::PuntReason reason) { decide(i, verdict_of(reason)); }
+
+    void decide(uint8_t i, Verdict what) {
+        verdict[i] = what;
+        ++marked;
+    }
 
     // The worker cuts it when the burst has left the pipeline.
     void set_aside(uint8_t i) {
@@ -87,12 +93,6 @@ struct alignas(kCacheLine) Burst {
             kept = static_cast<uint16_t>(kept + (verdict[i] == kInPipeline));
         }
         live_count = kept;
-    }
-
-  private:
-    void decide(uint8_t i, Verdict what) {
-        verdict[i] = what;
-        ++marked;
     }
 };
 

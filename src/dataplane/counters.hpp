@@ -72,8 +72,8 @@ struct StageRuntime {
     Counter bursts, packets;
     Counter sampled_packets, sampled_cycles; // TSC cycles
 };
-inline constexpr std::size_t kEgressStages = 10;
-inline constexpr std::size_t kIngressStages = 9;
+inline constexpr std::size_t kEgressStages = 6;
+inline constexpr std::size_t kIngressStages = 6;
 
 struct alignas(kCacheLine) WorkerRuntime {
     Counter polls, idle_polls; // rounds over all queues; those that found nothing

@@ -19,6 +19,7 @@
 #include "macsec/secy.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -76,11 +77,14 @@ struct AttachmentState {
     uint16_t most_mss_ipv4 = 0, most_mss_ipv6 = 0; // of SYNs in both directions; 0: any
     const Fib4* fib4 = nullptr;
     const Fib6* fib6 = nullptr;
-    MeterRate egress_rate;
-    MeterRate ingress_rate;
     std::span<const Adjacency> adjacencies; // VPC side; index of Target::vpc
     std::span<const FeatureState> features; // by member of the interconnect
+    MeterRate egress_rate;
+    MeterRate ingress_rate;
 };
+// A packet of one among thousands of attachments takes two lines from memory here.
+static_assert(offsetof(AttachmentState, egress_rate) == kCacheLine);
+static_assert(sizeof(AttachmentState) == 3 * kCacheLine);
 
 struct InterconnectState {
     BucketTable buckets{};

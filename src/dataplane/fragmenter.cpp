@@ -79,20 +79,16 @@ bool Fragmenter::cut(const Ipv4Fragments& plan, uint8_t i, Burst& burst, uint16_
     return true;
 }
 
-// What the stages behind check_mtu read: all as the whole packet has it, but the lengths.
+// What the stages behind way read: all as the whole packet has it, but the lengths.
 void Fragmenter::place(uint8_t from, Burst& burst, uint16_t at, rte_mbuf* packet,
                        uint16_t ip_length) const noexcept {
     burst.packet[at] = packet;
     burst.frame[at] = rte_pktmbuf_mtod(packet, uint8_t*);
     burst.frame_length[at] = packet->pkt_len;
     burst.ip_length[at] = ip_length;
-    burst.ether_type[at] = whole_.ether_type[from];
     burst.l3_offset[at] = whole_.l3_offset[from];
-    burst.vlan[at] = whole_.vlan[from];
     burst.attachment[at] = whole_.attachment[from];
     burst.ttl[at] = whole_.ttl[from];
-    burst.is_ipv6[at] = false;
-    burst.link_local_source[at] = false;
     burst.destination4[at] = whole_.destination4[from];
     burst.flow_hash[at] = whole_.flow_hash[from];
     burst.target[at] = whole_.target[from];

@@ -1,5 +1,5 @@
 #pragma once
-// Cuts the packets that check_mtu has set aside into fragments. Their packets go through the rest
+// Cuts the packets that find_way has set aside into fragments. Their packets go through the rest
 // of the pipeline in bursts of their own, so that no array of a burst can overflow. One worker.
 
 #include "dataplane/burst.hpp"
@@ -19,7 +19,7 @@ class Fragmenter {
         whole_ = burst;
         left_ = burst.to_fragment;
     }
-    // Makes of `burst` one of fragments that have passed check_mtu; false: nothing is left. A
+    // Makes of `burst` one of fragments that have passed find_way; false: nothing is left. A
     // packet for which there is no buffer is dropped under its reason.
     [[nodiscard]] bool fill(Burst& burst, EdgeCounters& edge) noexcept;
 

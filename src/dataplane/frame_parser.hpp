@@ -6,7 +6,9 @@
 #include "isthmus/drop.hpp"
 #include "isthmus/wire.hpp"
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 
 namespace isthmus::dataplane {
@@ -62,31 +64,50 @@ template <class Address> struct Answer {
 // addresses; options are walked, source routes refused.
 [[nodiscard]] std::optional<Drop> check_ipv4(const uint8_t* packet, uint32_t available,
                                              IpHeader& header) noexcept;
+// First octets of addresses that are neither in 0/8 nor 127/8, no multicast and not of class E.
+inline constexpr auto kUnicastOctet = [] {
+    std::array<uint8_t, 256> good{};
+    for (std::size_t octet = 1; octet < 224; ++octet)
+        good[octet] = octet != 127;
+    return good;
+}();
 // The packets of almost all flows: whole IPv4 packets without options that check_ipv4 finds good,
 // other than ICMP. `header` is filled in as there; false: ask check_ipv4.
 [[nodiscard]] inline bool is_plain_ipv4(const uint8_t* packet, uint32_t available,
                                         IpHeader& header) noexcept {
     if (available < wire::kIpv4MinHeader)
         return false;
-    const auto* ip = wire::overlay<wire::Ipv4>(packet);
-    const uint32_t total = ip->total_length.host();
-    const uint32_t fragment =
-        ip->flags_fragment.host() & (wire::kIpv4MoreFragments | wire::kIpv4OffsetMask);
-    const uint32_t source = ip->source.host(), destination = ip->destination.host();
-    const auto special = [](uint32_t addr) { // 0/8, 127/8, multicast and class E
-        return (addr - 0x01000000 >= 0xdf000000) | (addr >> 24 == 127);
-    };
-    if ((ip->version_ihl != 0x45) | (total < wire::kIpv4MinHeader) | (total > available) |
-        (fragment != 0) | (ip->protocol == wire::kProtoIcmp) | special(source) |
-        special(destination))
+    // The header as it stands in memory.
+    uint64_t first, second;
+    uint32_t third;
+    std::memcpy(&first, packet, sizeof first);
+    std::memcpy(&second, packet + 8, sizeof second);
+    std::memcpy(&third, packet + 16, sizeof third);
+    // Version and header length; more fragments and offset.
+    constexpr uint64_t kMask = 0xff | uint64_t{byte_swap(uint16_t{0x3fff})} << 48;
+    static_assert((wire::kIpv4MoreFragments | wire::kIpv4OffsetMask) == 0x3fff);
+    const uint32_t total = byte_swap(static_cast<uint16_t>(first >> 16));
+    const auto protocol = static_cast<uint8_t>(second >> 8);
+    const int unicast = kUnicastOctet[second >> 32 & 0xff] & kUnicastOctet[third & 0xff];
+    if (((first & kMask) != 0x45) |
+        (total - wire::kIpv4MinHeader > available - wire::kIpv4MinHeader) |
+        (protocol == wire::kProtoIcmp) | (unicast == 0))
         return false;
-    if (wire::checksum_finish(wire::checksum_add(0, packet, wire::kIpv4MinHeader)) != 0)
+    // RFC 1071: carries go round, so words of any width add up to the same.
+    uint64_t sum = first + second;
+    sum += sum < second;
+    sum += third;
+    sum += sum < third;
+    sum = (sum & 0xffffffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    if (sum != 0xffff)
         return false;
     header.length = static_cast<uint16_t>(total);
-    header.ttl = ip->ttl;
-    header.protocol = ip->protocol;
+    header.ttl = static_cast<uint8_t>(second);
+    header.protocol = protocol;
     header.ports = 0;
-    if (wire::has_ports(ip->protocol) && total >= wire::kIpv4MinHeader + 4)
+    if (wire::has_ports(protocol) && total >= wire::kIpv4MinHeader + 4)
         header.ports = wire::overlay<Be32>(packet + wire::kIpv4MinHeader)->host();
     return true;
 }

@@ -200,6 +200,18 @@ inline constexpr unsigned kSpareShift = 3;
 
 } // namespace meter_detail
 
+// Charges one group.
+[[nodiscard]] inline MeterColours meter_one(const MeterGroup& group, const MeterPackets& packets,
+                                            const MeterRate& rate, MeterBucket& bucket,
+                                            MeterCredit& credit, uint64_t now_tsc) noexcept {
+    MeterColours colours;
+    if (rate.limited() && ((group.packets & packets.yellow) != 0 ||
+                           !meter_detail::take_all(bucket.committed, rate.committed,
+                                                   credit.committed, group.bytes, now_tsc)))
+        meter_group(group, packets, rate, bucket, credit, now_tsc, colours);
+    return colours;
+}
+
 // Charges a burst, grouped by slot; the same colours as packet by packet. rate_of(slot) returns
 // const MeterRate&. Workers only; `credits` are the worker's own, `buckets` are shared.
 template <class RateOf>

@@ -13,9 +13,9 @@ namespace {
 #error "DPDK's compiler flags replaced the project's CPU baseline (x86-64-v2 at least is expected)"
 #endif
 
-constexpr std::size_t behind_mtu(std::span<const Stage> pipeline) {
+constexpr std::size_t behind_way(std::span<const Stage> pipeline) {
     std::size_t stage = 0;
-    while (pipeline[stage].name != "mtu")
+    while (pipeline[stage].name != "way")
         ++stage;
     return stage + 1;
 }
@@ -60,10 +60,10 @@ void run_ingress(StageContext& context, Burst& burst) noexcept {
 
 template <Direction D> void run_fragments(StageContext& context, Burst& burst) noexcept {
     if constexpr (D == Direction::egress)
-        run<false, behind_mtu(kEgressPipeline)>(kEgressPipeline, context.counters.runtime.egress,
+        run<false, behind_way(kEgressPipeline)>(kEgressPipeline, context.counters.runtime.egress,
                                                 context, burst);
     else
-        run<false, behind_mtu(kIngressPipeline)>(kIngressPipeline, context.counters.runtime.ingress,
+        run<false, behind_way(kIngressPipeline)>(kIngressPipeline, context.counters.runtime.ingress,
                                                  context, burst);
 }
 

@@ -1,5 +1,5 @@
-// Stages meter, fib, channel and ttl: the decision where a packet goes. Nothing in the packet
-// is changed here, so that an ICMP error can still quote it as it came.
+// Stages meter and fib. Nothing in the packet is changed here, so that an ICMP error can still
+// quote it as it came.
 
 #include "dataplane/stages.hpp"
 #include "isthmus/wire.hpp"
@@ -10,25 +10,19 @@
 namespace isthmus::dataplane {
 namespace {
 
-using control::PuntReason;
-
 // Destinations and results are arrays of the burst by packet, so all of it is looked up as it
 // stands: what is found for packets that are IPv6, or out of the pipeline, means nothing.
 void look_up_ipv4(const AttachmentState* attachments, Burst& burst) noexcept {
     const Fib4* const first = attachments[burst.attachment[burst.live[0]]].fib4;
+    if (burst.one_attachment)
+        return first->lookup_bulk(burst.destination4.data(), burst.target.data(), burst.size);
     PerPacket<const Fib4*> tables;
     tables.fill(first);
-    bool one_table = true;
     for (uint16_t k = 0; k < burst.live_count; ++k) {
         const uint8_t i = burst.live[k];
         tables[i] = attachments[burst.attachment[i]].fib4;
-        one_table &= tables[i] == first;
     }
-    if (one_table)
-        first->lookup_bulk(burst.destination4.data(), burst.target.data(), burst.size);
-    else
-        Fib4::lookup_bulk(tables.data(), burst.destination4.data(), burst.target.data(),
-                          burst.size);
+    Fib4::lookup_bulk(tables.data(), burst.destination4.data(), burst.target.data(), burst.size);
 }
 
 void look_up_ipv6(const AttachmentState* attachments, Burst& burst) noexcept {
@@ -39,7 +33,7 @@ void look_up_ipv6(const AttachmentState* attachments, Burst& burst) noexcept {
     uint16_t count = 0;
     for (uint16_t k = 0; k < burst.live_count; ++k) {
         const uint8_t i = burst.live[k];
-        if (!burst.is_ipv6[i])
+        if (!burst.is_ipv6(i))
             continue;
         const auto* ip = wire::overlay<wire::Ipv6>(burst.frame[i] + burst.l3_offset[i]);
         tables[count] = attachments[burst.attachment[i]].fib6;
@@ -53,49 +47,23 @@ void look_up_ipv6(const AttachmentState* attachments, Burst& burst) noexcept {
         burst.target[packets[n]] = found[n];
 }
 
-// What a route means for a packet that travels in direction D.
-template <Direction D> void apply_route(Burst& burst, uint8_t i) noexcept {
-    const Target target = target_of(burst.target[i]);
-    if (target == Target::local)
-        return burst.punt(i, PuntReason::local);
-    if (burst.link_local_source[i])
-        return burst.drop(i, Drop::ipv6_scope);
-    switch (target) {
-    case Target::channels:
-    case Target::member:
-        if constexpr (D == Direction::ingress)
-            burst.drop(i, Drop::wrong_side);
-        return;
-    case Target::vpc:
-    case Target::connected:
-        if constexpr (D == Direction::egress)
-            burst.drop(i, Drop::wrong_side);
-        return;
-    case Target::blackhole:
-        return burst.drop(i, Drop::blackhole);
-    case Target::broadcast:
-        return burst.drop(i, Drop::directed_broadcast);
-    case Target::none:
-    case Target::local:
-        break;
-    }
-    burst.drop(i, Drop::no_route);
+// What the stages behind this one read by way of the attachment.
+template <Direction D> void prefetch_ahead(const AttachmentState& attachment) noexcept {
+    __builtin_prefetch(attachment.fib4);
+    if constexpr (D == Direction::egress)
+        __builtin_prefetch(attachment.features.data());
+    else
+        __builtin_prefetch(attachment.adjacencies.data());
 }
 
-void choose_member_for(const AttachmentState& attachment, const InterconnectState& interconnect,
-                       Burst& burst, uint8_t i) noexcept {
-    const FibValue value = burst.target[i];
-    const uint8_t member = target_of(value) == Target::member
-                               ? static_cast<uint8_t>(index_of(value))
-                               : dataplane::choose_member(interconnect.buckets, burst.flow_hash[i]);
-    if (member == kNoMember) [[unlikely]]
-        return burst.drop(i, Drop::no_channel);
-    const FeatureState& feature = attachment.features[member];
-    if (!(burst.is_ipv6[i] ? feature.has_ipv6 : feature.has_ipv4)) [[unlikely]]
-        return burst.drop(i, Drop::no_feature);
-    burst.member[i] = member;
-    burst.out_mtu[i] = feature.mtu;
-    burst.out_port[i] = feature.port.value;
+MeterGroup group_of_all(const Burst& burst) noexcept {
+    MeterGroup group{0, 0, burst.attachment[burst.live[0]]};
+    for (uint16_t k = 0; k < burst.live_count; ++k) {
+        const uint8_t i = burst.live[k];
+        group.packets |= uint64_t{1} << i;
+        group.bytes += burst.ip_length[i];
+    }
+    return group;
 }
 
 } // namespace
@@ -111,7 +79,22 @@ template <Direction D> void meter(StageContext& context, Burst& burst) noexcept 
     };
     const MeterPackets packets{std::span(burst.live).first(burst.live_count),
                                burst.attachment.data(), burst.ip_length.data()};
-    const MeterColours colours = meter_burst(packets, buckets, credits, rate_of, context.now_tsc);
+    MeterColours colours;
+    if (burst.one_attachment) {
+        const MeterGroup group = group_of_all(burst);
+        counters[group.slot].rx_packets.add(burst.live_count);
+        counters[group.slot].rx_bytes.add(group.bytes);
+        colours = meter_one(group, packets, rate_of(group.slot), buckets[group.slot],
+                            credits[group.slot], context.now_tsc);
+    } else {
+        RxCount received(counters);
+        for (const uint8_t i : packets.live) {
+            const uint16_t slot = burst.attachment[i];
+            prefetch_ahead<D>(context.state.attachments[slot]);
+            received.add(slot, burst.ip_length[i]);
+        }
+        colours = meter_burst(packets, buckets, credits, rate_of, context.now_tsc);
+    }
     burst.yellow = colours.yellow;
     for (uint64_t rest = colours.red; rest != 0; rest &= rest - 1) {
         const auto i = static_cast<uint8_t>(std::countr_zero(rest));
@@ -125,33 +108,9 @@ template <Direction D> void meter(StageContext& context, Burst& burst) noexcept 
 
 template <Direction D> void look_up_route(StageContext& context, Burst& burst) noexcept {
     const AttachmentState* const attachments = context.state.attachments.data();
-    const uint16_t count = burst.live_count;
     look_up_ipv4(attachments, burst);
-    look_up_ipv6(attachments, burst);
-    for (uint16_t k = 0; k < count; ++k)
-        apply_route<D>(burst, burst.live[k]);
-    burst.compact();
-}
-
-void choose_channel(StageContext& context, Burst& burst) noexcept {
-    const AttachmentState* const attachments = context.state.attachments.data();
-    const InterconnectState* const interconnects = context.state.interconnects.data();
-    const uint16_t count = burst.live_count;
-    for (uint16_t k = 0; k < count; ++k) {
-        const uint8_t i = burst.live[k];
-        const AttachmentState& attachment = attachments[burst.attachment[i]];
-        choose_member_for(attachment, interconnects[attachment.interconnect.value], burst, i);
-    }
-    burst.compact();
-}
-
-void check_ttl(StageContext&, Burst& burst) noexcept {
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
-        const uint8_t i = burst.live[k];
-        if (burst.ttl[i] <= 1)
-            burst.drop(i, Drop::ttl_exceeded);
-    }
-    burst.compact();
+    if (burst.ipv6 != 0) [[unlikely]]
+        look_up_ipv6(attachments, burst);
 }
 
 template void meter<Direction::egress>(StageContext&, Burst&) noexcept;

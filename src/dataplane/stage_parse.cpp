@@ -1,7 +1,8 @@
-// Stages parse, attachment and ip_check: from octets to a checked IP packet of a known attachment.
+// Stage parse: from octets to a checked IP packet of a known attachment.
 
 #include "dataplane/flow_hash.hpp"
 #include "dataplane/frame_parser.hpp"
+#include "dataplane/one_buffer.hpp"
 #include "dataplane/stages.hpp"
 #include "isthmus/wire.hpp"
 
@@ -11,24 +12,6 @@ namespace isthmus::dataplane {
 namespace {
 
 using control::PuntReason;
-
-void take_link(uint64_t own_mac, Burst& burst, uint8_t i, const LinkHeader& link) noexcept {
-    const auto& header = *wire::overlay<wire::Ethernet>(burst.frame[i]);
-    if (header.destination.number() != own_mac && !header.destination.is_multicast()) [[unlikely]]
-        return burst.drop(i, Drop::not_for_us);
-    burst.ether_type[i] = link.ether_type;
-    burst.vlan[i] = link.vlan;
-    burst.l3_offset[i] = link.l3_offset;
-}
-
-// Apart, as all that is not plain: the address of `link` leaves this function, and would keep the
-// members of the plain one in memory.
-[[gnu::noinline]] void parse_carefully(uint64_t own_mac, Burst& burst, uint8_t i) noexcept {
-    LinkHeader link;
-    if (const auto bad = parse_link(burst.frame[i], burst.frame_length[i], link))
-        return burst.drop(i, *bad);
-    take_link(own_mac, burst, i, link);
-}
 
 void check_arp(Burst& burst, uint8_t i) noexcept {
     const uint32_t available = burst.frame_length[i] - burst.l3_offset[i];
@@ -44,10 +27,9 @@ void check_arp(Burst& burst, uint8_t i) noexcept {
 // Ethernet padding is cut off: what follows carries the IP packet only.
 void trim_padding(Burst& burst, uint8_t i, uint16_t ip_length) noexcept {
     const uint32_t length = burst.l3_offset[i] + uint32_t{ip_length};
-    const auto surplus = static_cast<uint16_t>(burst.frame_length[i] - length);
-    if (surplus != 0) {
+    if (burst.frame_length[i] != length) {
         burst.frame_length[i] = length;
-        rte_pktmbuf_trim(burst.packet[i], surplus);
+        set_frame(burst.packet[i], burst.frame[i], length);
     }
 }
 
@@ -72,47 +54,41 @@ uint32_t hash_of_ipv6(uint32_t seed, const uint8_t* packet, const IpHeader& head
                      header.ports);
 }
 
-// False: dropped.
-template <Direction D>
-bool take_v4(Burst& burst, uint8_t i, const IpHeader& header, uint32_t hash) noexcept {
-    const uint8_t* frame = burst.frame[i];
-    // RFC 1812, 5.3.4: a packet that came as a link-layer broadcast is not forwarded.
-    if (wire::overlay<wire::Ethernet>(frame)->destination.is_multicast()) [[unlikely]] {
-        burst.drop(i, Drop::ip_multicast);
-        return false;
+// What is known of the packets of a burst before they are looked at.
+struct Intake {
+    template <Direction D>
+    static Intake of(const StageContext& context, std::integral_constant<Direction, D>) noexcept {
+        const auto& vlans = D == Direction::egress
+                                ? context.port.vlans
+                                : context.state.channels[context.port.channel.value].vlans;
+        return {vlans->data(), context.port.mac.number(), context.port.hash_seed};
     }
-    const auto* ip = wire::overlay<wire::Ipv4>(frame + burst.l3_offset[i]);
-    burst.is_ipv6[i] = false;
-    burst.link_local_source[i] = false;
+    const uint16_t* attachments; // by VLAN
+    uint64_t own_mac;
+    uint32_t hash_seed;
+};
+
+template <Direction D>
+[[gnu::always_inline]] inline void take_v4(Burst& burst, uint8_t i, const IpHeader& header,
+                                           uint32_t hash) noexcept {
+    const auto* ip = wire::overlay<wire::Ipv4>(burst.frame[i] + burst.l3_offset[i]);
     burst.ttl[i] = header.ttl;
     burst.ip_length[i] = header.length;
     burst.destination4[i].value = ip->destination.host();
     if constexpr (D == Direction::egress)
         burst.flow_hash[i] = hash;
     trim_padding(burst, i, header.length);
-    return true;
 }
 
-template <Direction D>
-[[gnu::noinline]] bool check_v4_carefully(Burst& burst, uint8_t i, uint32_t seed) noexcept {
+template <Direction D> void check_v4(Burst& burst, uint8_t i, uint32_t seed) noexcept {
     const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
     IpHeader header;
-    if (const auto bad = check_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header)) {
-        burst.drop(i, *bad);
-        return false;
-    }
-    return take_v4<D>(burst, i, header, hash_of_ipv4(seed, packet, header));
-}
-
-template <Direction D> bool check_v4(Burst& burst, uint8_t i, uint32_t seed) noexcept {
-    const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
-    IpHeader header;
-    if (!is_plain_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header)) [[unlikely]]
-        return check_v4_carefully<D>(burst, i, seed);
-    const auto* ip = wire::overlay<wire::Ipv4>(packet);
-    return take_v4<D>(burst, i, header,
-                      flow_hash(seed, Ipv4Addr{ip->source.host()}, Ipv4Addr{ip->destination.host()},
-                                header.protocol, header.ports));
+    if (const auto bad = check_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header))
+        return burst.drop(i, *bad);
+    // RFC 1812, 5.3.4: a packet that came as a link-layer broadcast is not forwarded.
+    if (wire::overlay<wire::Ethernet>(burst.frame[i])->destination.is_multicast())
+        return burst.drop(i, Drop::ip_multicast);
+    take_v4<D>(burst, i, header, hash_of_ipv4(seed, packet, header));
 }
 
 // Neighbour discovery to a group of the link (RFC 4861: solicitations and advertisements).
@@ -143,42 +119,108 @@ void check_v6_destination(const StageContext& context, Burst& burst, uint8_t i,
 }
 
 template <Direction D>
-bool check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t seed) noexcept {
+void check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t seed) noexcept {
     const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
     IpHeader header;
-    if (const auto bad = check_ipv6(packet, burst.frame_length[i] - burst.l3_offset[i], header)) {
-        burst.drop(i, *bad);
-        return false;
-    }
-    burst.is_ipv6[i] = true;
-    burst.link_local_source[i] = wire::overlay<wire::Ipv6>(packet)->source.host().is_link_local();
+    if (const auto bad = check_ipv6(packet, burst.frame_length[i] - burst.l3_offset[i], header))
+        return burst.drop(i, *bad);
+    burst.ipv6 |= uint64_t{1} << i;
+    if (wire::overlay<wire::Ipv6>(packet)->source.host().is_link_local())
+        burst.link_local_source |= uint64_t{1} << i;
     burst.ttl[i] = header.ttl;
     burst.ip_length[i] = header.length;
     if constexpr (D == Direction::egress)
         burst.flow_hash[i] = hash_of_ipv6(seed, packet, header);
     check_v6_destination(context, burst, i, packet, header);
-    return burst.verdict[i] == kInPipeline;
 }
 
-// Apart from IPv4, for what a loop keeps in registers. False: not IP, or not any more.
+// Any packet, step by step: who is not plain, and who is wrong.
 template <Direction D>
-[[gnu::noinline]] bool check_other(const StageContext& context, Burst& burst, uint8_t i,
-                                   uint32_t seed) noexcept {
-    if (burst.ether_type[i] == wire::kEtherTypeIpv6)
-        return check_v6<D>(context, burst, i, seed);
-    if (burst.ether_type[i] == wire::kEtherTypeArp)
-        check_arp(burst, i);
-    else
+[[gnu::noinline]] void take_carefully(const StageContext& context, const Intake& intake,
+                                      Burst& burst, uint8_t i) noexcept {
+    LinkHeader link;
+    if (const auto bad = parse_link(burst.frame[i], burst.frame_length[i], link))
+        return burst.drop(i, *bad);
+    const auto& header = *wire::overlay<wire::Ethernet>(burst.frame[i]);
+    if (header.destination.number() != intake.own_mac && !header.destination.is_multicast())
+        return burst.drop(i, Drop::not_for_us);
+    burst.l3_offset[i] = link.l3_offset;
+    burst.attachment[i] = intake.attachments[link.vlan];
+    if (burst.attachment[i] == AttachmentId::kNone)
+        return burst.drop(i, Drop::no_attachment);
+    switch (link.ether_type) {
+    case wire::kEtherTypeIpv4:
+        return check_v4<D>(burst, i, intake.hash_seed);
+    case wire::kEtherTypeIpv6:
+        return check_v6<D>(context, burst, i, intake.hash_seed);
+    case wire::kEtherTypeArp:
+        return check_arp(burst, i);
+    default:
         burst.drop(i, Drop::ether_type_unsupported);
-    return false;
+    }
 }
+
+// Almost all packets. False: not one of these, nothing is decided.
+template <Direction D>
+[[gnu::always_inline]] inline bool take_plain(const Intake& intake, Burst& burst,
+                                              uint8_t i) noexcept {
+    const uint8_t* frame = burst.frame[i];
+    const uint32_t length = burst.frame_length[i];
+    LinkHeader link;
+    if (!is_plain_link(frame, length, link) || link.ether_type != wire::kEtherTypeIpv4 ||
+        wire::overlay<wire::Ethernet>(frame)->destination.number() != intake.own_mac)
+        return false;
+    const uint8_t* packet = frame + link.l3_offset;
+    const uint16_t attachment = intake.attachments[link.vlan];
+    IpHeader header;
+    if (attachment == AttachmentId::kNone ||
+        !is_plain_ipv4(packet, length - link.l3_offset, header))
+        return false;
+    burst.l3_offset[i] = link.l3_offset;
+    burst.attachment[i] = attachment;
+    const auto* ip = wire::overlay<wire::Ipv4>(packet);
+    take_v4<D>(burst, i, header,
+               flow_hash(intake.hash_seed, Ipv4Addr{ip->source.host()},
+                         Ipv4Addr{ip->destination.host()}, header.protocol, header.ports));
+    return true;
+}
+
+// Of the stages to come, what depends on the attachment alone.
+template <Direction D> class Prefetch {
+  public:
+    explicit Prefetch(StageContext& context) noexcept
+        : attachments_(context.state.attachments.data()),
+          counters_(
+              (D == Direction::egress ? context.counters.egress : context.counters.ingress).data()),
+          credits_(
+              (D == Direction::egress ? context.credits.egress : context.credits.ingress).data()),
+          buckets_(
+              (D == Direction::egress ? context.buckets.egress : context.buckets.ingress).data()) {}
+    void attachment(uint16_t slot) const noexcept {
+        const AttachmentState& state = attachments_[slot];
+        __builtin_prefetch(&state);
+        __builtin_prefetch(D == Direction::egress ? &state.egress_rate : &state.ingress_rate);
+        __builtin_prefetch(&credits_[slot], 1);
+        __builtin_prefetch(&buckets_[slot], 1);
+        __builtin_prefetch(&counters_[slot], 1);
+    }
+
+  private:
+    const AttachmentState* attachments_;
+    const DirectionCounters* counters_;
+    const MeterCredit* credits_;
+    const MeterBucket* buckets_;
+};
 
 } // namespace
 
 template <Direction D> void parse(StageContext& context, Burst& burst) noexcept {
-    const uint64_t own_mac = context.port.mac.number();
+    const Intake intake = Intake::of(context, std::integral_constant<Direction, D>{});
+    const Prefetch<D> prefetch(context);
     const uint32_t max_frame = context.port.max_frame;
     const uint16_t count = burst.live_count;
+    uint16_t last = AttachmentId::kNone;
+    uint16_t changes = 0;
     for (uint16_t k = 0; k < count; ++k) {
         const uint8_t i = burst.live[k];
         if constexpr (D == Direction::egress) {
@@ -190,48 +232,21 @@ template <Direction D> void parse(StageContext& context, Burst& burst) noexcept 
                 continue;
             }
         }
-        LinkHeader link;
-        if (is_plain_link(burst.frame[i], burst.frame_length[i], link)) [[likely]]
-            take_link(own_mac, burst, i, link);
-        else
-            parse_carefully(own_mac, burst, i);
+        if (!take_plain<D>(intake, burst, i)) [[unlikely]] {
+            take_carefully<D>(context, intake, burst, i);
+            if (burst.verdict[i] != kInPipeline)
+                continue;
+        }
+        if (burst.attachment[i] != last) {
+            last = burst.attachment[i];
+            ++changes;
+            prefetch.attachment(last);
+        }
     }
-    burst.compact();
-}
-
-template <Direction D> void find_attachment(StageContext& context, Burst& burst) noexcept {
-    const VlanTable* table = D == Direction::egress
-                                 ? context.port.vlans.get()
-                                 : context.state.channels[context.port.channel.value].vlans.get();
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
-        const uint8_t i = burst.live[k];
-        burst.attachment[i] = (*table)[burst.vlan[i]];
-        if (burst.attachment[i] == AttachmentId::kNone)
-            burst.drop(i, Drop::no_attachment);
-    }
-    burst.compact();
-}
-
-template <Direction D> void check_ip(StageContext& context, Burst& burst) noexcept {
-    RxCount received(D == Direction::egress ? context.counters.egress : context.counters.ingress);
-    const uint32_t seed = context.port.hash_seed;
-    const uint16_t count = burst.live_count;
-    for (uint16_t k = 0; k < count; ++k) {
-        const uint8_t i = burst.live[k];
-        const bool good = burst.ether_type[i] == wire::kEtherTypeIpv4
-                              ? check_v4<D>(burst, i, seed)
-                              : check_other<D>(context, burst, i, seed);
-        if (good) [[likely]]
-            received.add(burst.attachment[i], burst.ip_length[i]);
-    }
+    burst.one_attachment = changes <= 1;
     burst.compact();
 }
 
 template void parse<Direction::egress>(StageContext&, Burst&) noexcept;
 template void parse<Direction::ingress>(StageContext&, Burst&) noexcept;
-template void find_attachment<Direction::egress>(StageContext&, Burst&) noexcept;
-template void find_attachment<Direction::ingress>(StageContext&, Burst&) noexcept;
-template void check_ip<Direction::egress>(StageContext&, Burst&) noexcept;
-template void check_ip<Direction::ingress>(StageContext&, Burst&) noexcept;
-
 } // namespace isthmus::dataplane

@@ -1,9 +1,12 @@
 // Stage rewrite: TTL, link header and VLAN tag of the way out.
 
+#include "dataplane/one_buffer.hpp"
 #include "dataplane/stages.hpp"
 #include "isthmus/wire.hpp"
 
 #include <rte_mbuf.h>
+
+#include <cstring>
 
 namespace isthmus::dataplane {
 namespace {
@@ -16,7 +19,7 @@ const Adjacency* next_hop_of(const AttachmentState& attachment, const Burst& bur
                              uint8_t i) noexcept {
     if constexpr (D == Direction::egress) {
         const FeatureState& feature = attachment.features[burst.member[i]];
-        return burst.is_ipv6[i] ? &feature.ipv6 : &feature.ipv4;
+        return burst.is_ipv6(i) ? &feature.ipv6 : &feature.ipv4;
     } else {
         if (target_of(burst.target[i]) == Target::connected)
             return nullptr;
@@ -24,24 +27,24 @@ const Adjacency* next_hop_of(const AttachmentState& attachment, const Burst& bur
     }
 }
 
-void decrement_ttl(const Burst& burst, uint8_t i) noexcept {
-    uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
-    if (burst.is_ipv6[i]) {
+inline void decrement_ttl(uint8_t* packet, bool is_ipv6) noexcept {
+    if (is_ipv6) {
         --wire::overlay<wire::Ipv6>(packet)->hop_limit;
         return;
     }
-    auto* ip = wire::overlay<wire::Ipv4>(packet);
-    --ip->ttl;
-    // RFC 1624, equation 3, for TTL being the high octet of its 16-bit word.
-    uint32_t sum = ip->checksum.host() + 0x0100u;
+    // TTL, protocol and checksum as one word. RFC 1624, equation 3, for TTL being the first octet
+    // of its 16-bit word; sums are the same in either octet order (RFC 1071, 2 B).
+    auto* at = wire::overlay<Be32>(packet + offsetof(wire::Ipv4, ttl));
+    const uint32_t word = at->raw();
+    uint32_t sum = (word >> 16) + 1;
     sum += sum >> 16;
-    ip->checksum = static_cast<uint16_t>(sum);
+    at->set_raw(((word - 1) & 0xffff) | sum << 16);
 }
 
 // The six bits of RFC 2474; the two of ECN (RFC 3168) stay.
 void write_dscp(const Burst& burst, uint8_t i, uint8_t dscp) noexcept {
     uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
-    if (burst.is_ipv6[i]) {
+    if (burst.is_ipv6(i)) {
         auto* ip = wire::overlay<wire::Ipv6>(packet);
         const uint32_t word = ip->version_class_flow.host();
         ip->version_class_flow = (word & ~(0x3fu << 22)) | uint32_t{dscp} << 22;
@@ -58,76 +61,102 @@ void write_dscp(const Burst& burst, uint8_t i, uint8_t dscp) noexcept {
     ip->checksum = static_cast<uint16_t>(~sum);
 }
 
-// Moves the beginning of a packet of one segment: > 0 cuts octets off, < 0 takes some of the room
-// before it.
-void move_front(rte_mbuf* packet, int move) noexcept {
-    packet->data_off = static_cast<uint16_t>(packet->data_off + move);
-    packet->data_len = static_cast<uint16_t>(packet->data_len - move);
-    packet->pkt_len -= static_cast<uint32_t>(move);
+// What packets of one attachment, next hop and version get on their way out.
+struct WayOut {
+    bool ready; // else it is looked at why
+    bool is_ipv6;
+    uint8_t excess_dscp;
+    uint8_t header; // octets
+    uint16_t port;
+    Be16 ether_type;
+    uint64_t first, second; // DA, SA and a VLAN tag but for its last two octets
+};
+
+WayOut way_out_by(const PortState& out, const Adjacency* hop, uint16_t vlan,
+                  bool is_ipv6) noexcept {
+    WayOut way{};
+    way.ready = out.enabled && hop != nullptr && hop->resolved;
+    if (!way.ready)
+        return way;
+    way.is_ipv6 = is_ipv6;
+    way.header = wire::kEthernetHeaderLength + (vlan != 0 ? wire::kVlanTagLength : 0);
+    way.ether_type = is_ipv6 ? wire::kEtherTypeIpv6 : wire::kEtherTypeIpv4;
+    const uint64_t source = out.mac.number();
+    way.first = hop->mac.number() | source << 48;
+    way.second = source >> 16 | uint64_t{byte_swap(wire::kEtherTypeVlan)} << 32 |
+                 uint64_t{byte_swap(vlan)} << 48;
+    return way;
+}
+
+template <Direction D>
+WayOut way_out_of(const StageContext& context, const Burst& burst, uint8_t i) noexcept {
+    constexpr bool kEgress = D == Direction::egress;
+    const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
+    const uint16_t port = kEgress ? burst.out_port[i] : attachment.vpc_port.value;
+    const uint16_t vlan = kEgress ? attachment.features[burst.member[i]].vlan : attachment.vpc_vlan;
+    WayOut way = way_out_by(context.state.ports[port], next_hop_of<D>(attachment, burst, i), vlan,
+                            burst.is_ipv6(i));
+    way.port = port;
+    way.excess_dscp = (kEgress ? attachment.egress_rate : attachment.ingress_rate).excess_dscp;
+    return way;
+}
+
+// Different for packets whose WayOut may be.
+template <Direction D> uint64_t key_of(const Burst& burst, uint8_t i) noexcept {
+    const uint32_t hop = D == Direction::egress ? burst.member[i] : burst.target[i];
+    return (burst.ipv6 >> i & 1) << 63 | uint64_t{burst.attachment[i]} << 32 | hop;
 }
 
 // Puts the link header directly before the IP packet, whatever header stood there.
-inline void write_link(Burst& burst, uint8_t i, const MacAddr& destination, const MacAddr& source,
-                       uint16_t vlan) noexcept {
-    constexpr int kUntagged = wire::kEthernetHeaderLength;
-    const int header = kUntagged + (vlan != 0 ? wire::kVlanTagLength : 0);
-    const int move = burst.l3_offset[i] - header;
-    uint8_t* frame = burst.frame[i] + move;
-    auto* ethernet = wire::overlay<wire::Ethernet>(frame);
-    ethernet->destination = destination;
-    ethernet->source = source;
-    // Without a tag, the type is written twice.
-    ethernet->ether_type = wire::kEtherTypeVlan;
-    if (vlan != 0)
-        wire::overlay<wire::Vlan>(frame + kUntagged)->tci = vlan;
-    *wire::overlay<Be16>(frame + header - sizeof(Be16)) = burst.ether_type[i];
-    move_front(burst.packet[i], move);
+inline void write_link(Burst& burst, uint8_t i, uint8_t* packet, const WayOut& way) noexcept {
+    uint8_t* frame = packet - way.header;
+    const uint32_t length = burst.frame_length[i] - burst.l3_offset[i] + way.header;
     burst.frame[i] = frame;
-    burst.frame_length[i] -= static_cast<uint32_t>(move);
-    burst.l3_offset[i] = static_cast<uint16_t>(header);
+    burst.frame_length[i] = length;
+    burst.l3_offset[i] = way.header;
+    burst.out_port[i] = way.port;
+    set_frame(burst.packet[i], frame, length);
+    std::memcpy(frame, &way.first, sizeof way.first);
+    if (way.header != wire::kEthernetHeaderLength)
+        std::memcpy(frame + sizeof way.first, &way.second, sizeof way.second);
+    else
+        std::memcpy(frame + sizeof way.first, &way.second, sizeof(uint32_t));
+    std::memcpy(packet - sizeof way.ether_type, &way.ether_type, sizeof way.ether_type);
 }
 
-// What a packet of an attachment gets on its way out.
-struct WayOut {
-    const Adjacency* hop; // null: not known yet
-    uint16_t vlan;
-    uint16_t port;
-    uint8_t excess_dscp;
-};
-template <Direction D>
-WayOut way_out_of(const AttachmentState& attachment, const Burst& burst, uint8_t i) noexcept {
-    const Adjacency* hop = next_hop_of<D>(attachment, burst, i);
-    if constexpr (D == Direction::egress)
-        return {hop, attachment.features[burst.member[i]].vlan, burst.out_port[i],
-                attachment.egress_rate.excess_dscp};
+[[gnu::noinline]] void not_ready(const StageContext& context, Burst& burst, uint8_t i,
+                                 uint16_t port) noexcept {
+    if (!context.state.ports[port].enabled)
+        burst.drop(i, Drop::port_down);
     else
-        return {hop, attachment.vpc_vlan, attachment.vpc_port.value,
-                attachment.ingress_rate.excess_dscp};
+        burst.punt(i, PuntReason::unresolved);
 }
 
 } // namespace
 
 template <Direction D> void rewrite(StageContext& context, Burst& burst) noexcept {
-    const AttachmentState* const attachments = context.state.attachments.data();
-    const PortState* const ports = context.state.ports.data();
     const uint16_t count = burst.live_count;
+    uint64_t key = ~uint64_t{0};
+    WayOut way{};
     for (uint16_t k = 0; k < count; ++k) {
         const uint8_t i = burst.live[k];
-        const WayOut way = way_out_of<D>(attachments[burst.attachment[i]], burst, i);
-        const PortState& out = ports[way.port];
-        if (!out.enabled) [[unlikely]]
-            burst.drop(i, Drop::port_down);
-        else if (way.hop == nullptr || !way.hop->resolved) [[unlikely]]
-            burst.punt(i, PuntReason::unresolved);
-        else if (rte_pktmbuf_headroom(burst.packet[i]) < wire::kVlanTagLength) [[unlikely]]
-            burst.drop(i, Drop::no_room);
-        else {
-            decrement_ttl(burst, i);
-            if ((burst.yellow >> i & 1) != 0) [[unlikely]]
-                write_dscp(burst, i, way.excess_dscp);
-            write_link(burst, i, way.hop->mac, out.mac, way.vlan);
-            burst.out_port[i] = way.port;
+        if (const uint64_t own = key_of<D>(burst, i); own != key) {
+            key = own;
+            way = way_out_of<D>(context, burst, i);
         }
+        if (!way.ready) [[unlikely]] {
+            not_ready(context, burst, i, way.port);
+            continue;
+        }
+        if (rte_pktmbuf_headroom(burst.packet[i]) < wire::kVlanTagLength) [[unlikely]] {
+            burst.drop(i, Drop::no_room);
+            continue;
+        }
+        uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
+        if ((burst.yellow >> i & 1) != 0) [[unlikely]]
+            write_dscp(burst, i, way.excess_dscp);
+        decrement_ttl(packet, way.is_ipv6);
+        write_link(burst, i, packet, way);
     }
     burst.compact();
 }
@@ -145,7 +174,7 @@ Hop unresolved_hop(const StageContext& context, const Burst& burst, uint8_t i) n
         hop.address = adjacency->next_hop;
         return hop;
     }
-    if (burst.is_ipv6[i])
+    if (burst.is_ipv6(i))
         hop.address =
             wire::overlay<wire::Ipv6>(burst.frame[i] + burst.l3_offset[i])->destination.host();
     else

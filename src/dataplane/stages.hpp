@@ -40,14 +40,13 @@ struct StageContext {
     bool sampled = false; // count the cycles of this burst's stages
 };
 
+// Ethernet and VLAN header, attachment, IP header; on egress the hash of the flow.
 template <Direction D> void parse(StageContext& context, Burst& burst) noexcept;
-template <Direction D> void find_attachment(StageContext& context, Burst& burst) noexcept;
-template <Direction D> void check_ip(StageContext& context, Burst& burst) noexcept;
+// Counts what came for each attachment, then charges it.
 template <Direction D> void meter(StageContext& context, Burst& burst) noexcept;
 template <Direction D> void look_up_route(StageContext& context, Burst& burst) noexcept;
-void choose_channel(StageContext& context, Burst& burst) noexcept; // egress
-void check_ttl(StageContext& context, Burst& burst) noexcept;
-template <Direction D> void check_mtu(StageContext& context, Burst& burst) noexcept;
+// What the route means: on egress the channel; then TTL, MTU and the MSS of SYNs.
+template <Direction D> void find_way(StageContext& context, Burst& burst) noexcept;
 // Decrements TTL, writes the link header and, on egress, the VLAN tag of the feature.
 template <Direction D> void rewrite(StageContext& context, Burst& burst) noexcept;
 void protect_frames(StageContext& context, Burst& burst) noexcept;  // egress
@@ -61,25 +60,18 @@ struct Stage {
 };
 inline constexpr auto kEgressPipeline = std::to_array<Stage>({
     {"parse", parse<Direction::egress>},
-    {"attachment", find_attachment<Direction::egress>},
-    {"ip_check", check_ip<Direction::egress>},
     {"meter", meter<Direction::egress>},
     {"fib", look_up_route<Direction::egress>},
-    {"channel", choose_channel},
-    {"ttl", check_ttl},
-    {"mtu", check_mtu<Direction::egress>},
+    {"way", find_way<Direction::egress>},
     {"rewrite", rewrite<Direction::egress>},
     {"protect", protect_frames},
 });
 inline constexpr auto kIngressPipeline = std::to_array<Stage>({
     {"validate", validate_frames},
     {"parse", parse<Direction::ingress>},
-    {"attachment", find_attachment<Direction::ingress>},
-    {"ip_check", check_ip<Direction::ingress>},
     {"meter", meter<Direction::ingress>},
     {"fib", look_up_route<Direction::ingress>},
-    {"ttl", check_ttl},
-    {"mtu", check_mtu<Direction::ingress>},
+    {"way", find_way<Direction::ingress>},
     {"rewrite", rewrite<Direction::ingress>},
 });
 static_assert(kEgressPipeline.size() == kEgressStages && kIngressPipeline.size() == kIngressStages);
@@ -88,7 +80,7 @@ static_assert(kEgressPipeline.size() == kEgressStages && kIngressPipeline.size()
 // sent on out_port.
 void run_egress(StageContext& context, Burst& burst) noexcept;
 void run_ingress(StageContext& context, Burst& burst) noexcept;
-// The same for fragments: the stages behind mtu.
+// The same for fragments: the stages behind way.
 template <Direction D> void run_fragments(StageContext& context, Burst& burst) noexcept;
 
 // The next hop of a packet that was punted as unresolved.

@@ -50,9 +50,14 @@ def frame(flow, size):
     )
 
 
-def write_capture(path, size):
+def _tagged(data, vlan):
+    return data[:12] + struct.pack("!HH", 0x8100, vlan) + data[12:]
+
+
+def write_capture(path, size, vlan=None):
+    """All flows once, in frames of `size` octets with their tag."""
     with open(path, "wb") as file:
         file.write(struct.pack("=IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
         for flow in range(FLOWS):
-            data = frame(flow, size)
+            data = frame(flow, size) if vlan is None else _tagged(frame(flow, size - 4), vlan)
             file.write(struct.pack("=IIII", 0, flow, len(data), len(data)) + data)

@@ -31,8 +31,9 @@ class Setup:
     def capture(self, size):
         return os.path.join(self.folder, f"feed-{size}.pcap")
 
-    def rx_device(self, size):
-        return f"net_pcap0,rx_pcap={self.capture(size)},infinite_rx=1"
+    def rx_device(self, *captures):
+        queues = ",".join(f"rx_pcap={capture}" for capture in captures)
+        return f"net_pcap0,{queues},infinite_rx=1"
 
 
 def _free_hugepage_mb():

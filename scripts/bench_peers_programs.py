@@ -54,7 +54,7 @@ class Peer(Program):
         memory = ["--in-memory"] if self.setup.huge else ["--no-huge", "--no-shconf"]
         arguments = ["--lcores", lcores, *memory, "-m", str(MEMORY_MB), "--iova-mode=va"]
         arguments += ["--no-pci", "--file-prefix=bench"]
-        for vdev in (self.setup.rx_device(self._size), _TX_DEVICE, *vdevs):
+        for vdev in (self.setup.rx_device(self.setup.capture(self._size)), _TX_DEVICE, *vdevs):
             arguments += ["--vdev", vdev]
         return arguments
 
@@ -157,8 +157,9 @@ class Isthmusd(Program):
 
     def __init__(self, setup, size, macsec):
         super().__init__(setup)
-        self._size = size
         self._macsec = macsec
+        self._captures = [setup.capture(size)]  # one for each receive queue
+        self._worker_cores = [setup.worker_core]
         self._client = None
         self.about = {}
 
@@ -172,7 +173,7 @@ class Isthmusd(Program):
 socket = "{self.folder}/isthmusd.sock"
 state = "none"
 main_core = {self.setup.main_core}
-worker_cores = [{self.setup.worker_core}]
+worker_cores = {self._worker_cores}
 poll = "busy"
 memory_mb = {MEMORY_MB}
 packet_buffers = 16384
@@ -190,7 +191,7 @@ name = "far"
 # The feed starts with the port, which therefore stays down until all else is configured.
 [[port]]
 name = "vpc"
-device = "{self.setup.rx_device(self._size)}"
+device = "{self.setup.rx_device(*self._captures)}"
 mac = "{feed.VPC_MAC}"
 admin_state = "down"
 
@@ -229,29 +230,40 @@ capacity_mbps = 400000
             raise
         return self
 
+    def _attachments(self):
+        """(VPC VLAN, or none; channel VLAN) of each."""
+        return [(None, 1025)]
+
+    def _add_attachment(self, number, vpc_vlan, vlan):
+        name, peer = f"customer{number}", f"169.254.{11 + number}.2"
+        body = {
+            "name": name,
+            "port": "vpc",
+            "addresses": ["10.255.0.1/24"],
+            # The highest rate there is: the meter works, and nothing is over the limit.
+            "limits": {"egress": {"rate_bps": 400_000_000_000, "burst_us": 1_000_000}},
+            "features": {
+                "ch1": {
+                    "vlan": vlan,
+                    "addresses": [f"169.254.{11 + number}.1/30"],
+                    "peer_ipv4": peer,
+                }
+            },
+            "routes": [{"prefix": prefix, "via": "channels"} for prefix in feed.ROUTES],
+        }
+        if vpc_vlan is not None:
+            body["vlan"] = vpc_vlan
+        self._client.call("POST", f"{_EDGE}/attachments", body)
+        self._client.call(
+            "PUT",
+            f"{_EDGE}/attachments/{name}/neighbours/{segment(peer)}",
+            {"mac": feed.PEER_MAC, "channel": "ch1"},
+        )
+
     def _configure(self):
         call = self._client.call
-        call(
-            "POST",
-            f"{_EDGE}/attachments",
-            {
-                "name": "customer",
-                "port": "vpc",
-                "addresses": ["10.255.0.1/24"],
-                # The highest rate there is: the meter works, and nothing is over the limit.
-                "limits": {"egress": {"rate_bps": 400_000_000_000, "burst_us": 1_000_000}},
-                "features": {
-                    "ch1": {
-                        "vlan": 1025,
-                        "addresses": ["169.254.11.1/30"],
-                        "peer_ipv4": "169.254.11.2",
-                    }
-                },
-                "routes": [{"prefix": prefix, "via": "channels"} for prefix in feed.ROUTES],
-            },
-        )
-        peer = f"{_EDGE}/attachments/customer/neighbours/{segment('169.254.11.2')}"
-        call("PUT", peer, {"mac": feed.PEER_MAC, "channel": "ch1"})
+        for number, (vpc_vlan, vlan) in enumerate(self._attachments()):
+            self._add_attachment(number, vpc_vlan, vlan)
         if self._macsec:
             call("POST", f"{_EDGE}/channels/ch1/tx-sas", {"an": 0, "sak": secrets.token_hex(16)})
         call("PATCH", f"{_EDGE}/ports/vpc", {"admin_state": "up"})

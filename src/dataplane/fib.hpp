@@ -37,6 +37,11 @@ struct FibSize {
     std::size_t route_units = 0; // of the arena's routes
 };
 
+namespace fib {
+using Entry = uint32_t;
+enum class Form : uint8_t;
+} // namespace fib
+
 // Whether an arena has so many octets left for changes of its tables; the error says how many
 // changes it was.
 [[nodiscard]] Result<void> check_room(const FibArena& arena, std::size_t octets,
@@ -48,6 +53,8 @@ template <class Addr, class Prefix> class Fib {
     using Route = FibRoute<Prefix>;
     // Look-ups that a bulk call interleaves; it takes any number.
     static constexpr uint32_t kBulk = 64;
+    // So many routes a table of direct form may have, see fib_node.hpp; and get it with half.
+    static constexpr std::size_t kDirectUpTo = 4096;
 
     // Routes in any order, faster if sorted; of two with one prefix the later one counts. A value
     // of kNoRoute is no route. Throws std::bad_alloc where apply() returns an error.
@@ -88,6 +95,9 @@ template <class Addr, class Prefix> class Fib {
 
   private:
     [[nodiscard]] Result<void> check(std::span<const Route> changes) const;
+    [[nodiscard]] fib::Form wanted_form(fib::Form now, std::size_t routes) const;
+    [[nodiscard]] fib::Entry rebuild(fib::Entry root, fib::Form form);
+    void count_direct(std::size_t bytes);
 
     // Readers need these two only. An entry, see fib_node.hpp.
     std::atomic<uint32_t> root_{0};
@@ -96,6 +106,8 @@ template <class Addr, class Prefix> class Fib {
     FibArena& arena_;
     FibValue default_ = kNoRoute; // the route of length 0
     FibSize size_;
+    std::size_t direct_bytes_ = 0;           // of the arena's
+    std::size_t direct_up_to_ = kDirectUpTo; // routes; less after that was too large once
 };
 
 using Fib4 = Fib<Ipv4Addr, Ipv4Prefix>;

@@ -33,7 +33,7 @@ class FibPool {
   public:
     static constexpr std::size_t kUnit = 8;
     static constexpr std::size_t kReserved = 1216;
-    static constexpr uint32_t kMaxUnits = 5144;
+    static constexpr uint32_t kMaxUnits = 16392;
 
     // Reserves addresses only; memory is taken as it is used. Throws std::bad_alloc without any.
     FibPool(std::size_t limit_bytes, FibPages pages);
@@ -73,7 +73,8 @@ class FibArena {
     // What 32-bit indices with two bits to spare reach; addresses alone cost nothing.
     static constexpr std::size_t kDefaultLimit = std::size_t{8} << 30;
 
-    // While an arena's tables take less than this, small ones get a form that is larger and faster.
+    // While an arena's tables take less than this, small ones get pages; while those of direct form
+    // take less than twice as much, small ones get that.
     static constexpr std::size_t kDefaultSpare = std::size_t{32} << 20;
 
     explicit FibArena(FibPages pages = FibPages::huge, std::size_t limit_bytes = kDefaultLimit,
@@ -89,6 +90,10 @@ class FibArena {
         return reinterpret_cast<const uint32_t*>(nodes_base);
     }
     [[nodiscard]] bool has_spare() const { return used_bytes() < spare_; }
+    [[nodiscard]] std::size_t direct_limit() const { return 2 * spare_; }
+    // What tables of direct form take; they keep account of it themselves.
+    [[nodiscard]] std::size_t& direct_bytes() noexcept { return direct_bytes_; }
+    [[nodiscard]] std::size_t direct_bytes() const noexcept { return direct_bytes_; }
 
     // Nodes, which readers see, and the routes that they were made from, which only the control
     // thread needs. Apart, so that the caches of the workers hold nodes only.
@@ -121,6 +126,7 @@ class FibArena {
     FibPool nodes_;
     FibPool routes_;
     std::size_t spare_;
+    std::size_t direct_bytes_ = 0;
     std::unordered_map<uint32_t, uint8_t> codes_;
     std::deque<Retired> retired_;
     uint64_t epoch_ = 0;

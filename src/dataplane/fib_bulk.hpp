@@ -100,6 +100,84 @@ uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* val
     return deeper;
 }
 
+// The first levels of a direct table, from the one that begins with bit kFrom on, which `place` is
+// of. At which of them a look-up ends can not be predicted: it goes on to the last one without
+// moving. That is written in assembly because compilers make a branch of anything else; it doubles
+// the time of IPv6.
+template <std::size_t kLevel, unsigned kFrom, class Addr>
+[[gnu::always_inline]] inline Entry direct_entry(const std::byte* base, const Entry* place,
+                                                 Addr addr) noexcept {
+    const Entry entry = *place;
+    if constexpr (kLevel == kDirectFirst<Addr>) {
+        return entry;
+    } else {
+        constexpr unsigned kWidth = kDirectLevels<Addr>[kLevel];
+        const Entry* below = child_at(base, entry) + wide_slot(addr, kFrom, kWidth);
+        // place = is_child(entry) ? below : place
+        asm("test %1, %1\n\tcmovs %2, %0" : "+r"(place) : "r"(entry), "r"(below) : "cc");
+        return direct_entry<kLevel + 1, kFrom + kWidth>(base, place, addr);
+    }
+}
+// The others, of `count` look-ups that `left` lists.
+template <std::size_t kLevel, unsigned kFrom, class Addr>
+uint32_t pass_level(const std::byte* base, const Addr* addresses, Entry* values, uint32_t count,
+                    uint8_t* left) noexcept {
+    if constexpr (kLevel == kDirectLevels<Addr>.size()) {
+        return count;
+    } else {
+        constexpr unsigned kWidth = kDirectLevels<Addr>[kLevel];
+        uint32_t next = 0;
+        for (uint32_t k = 0; k < count; ++k) {
+            const uint8_t i = left[k];
+            const Entry entry = child_at(base, values[i])[wide_slot(addresses[i], kFrom, kWidth)];
+            values[i] = entry;
+            left[next] = i;
+            next += entry >> 31;
+        }
+        return pass_level<kLevel + 1, kFrom + kWidth>(base, addresses, values, next, left);
+    }
+}
+// Bits that the first `levels` levels decide on.
+template <class Addr> [[nodiscard]] constexpr unsigned direct_bits(std::size_t levels) noexcept {
+    unsigned bits = 0;
+    for (std::size_t level = 0; level < levels; ++level)
+        bits += kDirectLevels<Addr>[level];
+    return bits;
+}
+
+// Direct tables: a look-up after the other, since the caches hold most of a small table, and the
+// processor has several of them under way. What is left is in blocks.
+template <class Addr, class Number, class Top>
+uint32_t pass_direct(const std::byte* base, const Addr* addresses, Entry* values, uint32_t count,
+                     uint8_t* left, Number&& number, Top&& top) noexcept {
+    constexpr unsigned kWidth = kDirectLevels<Addr>[0];
+    Entry any = 0;
+    // Saves a fifth of the instructions of IPv4.
+#pragma GCC unroll 4
+    for (uint32_t k = 0; k < count; ++k) {
+        const uint32_t i = number(k);
+        if constexpr (sizeof(Addr) == sizeof(Ipv4Addr)) {
+            const uint32_t value = addresses[i].value;
+            const Jump jump = jumps_of(top(i))[value >> (32 - kWidth)];
+            const std::byte* place = base + std::size_t{jump.word} * sizeof(Entry);
+            values[i] =
+                *reinterpret_cast<const Entry*>(place + (value >> Jump::kShift & jump.mask));
+        } else
+            values[i] = direct_entry<1, kWidth>(base, top(i) + wide_slot(addresses[i], 0, kWidth),
+                                                addresses[i]);
+        any |= values[i];
+    }
+    if (!is_child(any))
+        return 0;
+    uint32_t rest = 0;
+    for (uint32_t k = 0; k < count; ++k) {
+        left[rest] = static_cast<uint8_t>(number(k));
+        rest += values[number(k)] >> 31;
+    }
+    constexpr std::size_t kFirst = kDirectFirst<Addr>;
+    return pass_level<kFirst, direct_bits<Addr>(kFirst)>(base, addresses, values, rest, left);
+}
+
 // Both ways to call it: one table for all, or one each for those of `numbers`.
 template <class Search, class Addr>
 uint32_t pass_one_root(const std::byte* base, const Addr* addresses, Entry* values, uint32_t count,

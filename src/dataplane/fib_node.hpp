@@ -8,13 +8,17 @@
 // six; those that would have no choice to make are left out, so a block says which addresses are
 // its own.
 //
-// A large table begins with *wide* nodes instead, plain arrays indexed by several bits. *Pages*
-// follow, which are not part of the trie but know the way through most of it: see fib_page.hpp.
+// Other tables begin with *wide* nodes, plain arrays indexed by several bits, in one of two forms:
+// - A *paged* table, which is large, has few of them. *Pages* follow, which are not part of the
+// trie
+//   but know the way through most of it: see fib_page.hpp.
+// - A *direct* table, which is small, has wide nodes all the way down to where only long routes go
+//   on, in blocks. That takes some KiB for each route, and most look-ups are two or three loads.
 //
 // Values are not pushed down to the leaves, or a new default route would rewrite everything. A
 // block holds the value that its parent's routes give to all of it, a wide node those of its slots.
 // That is enough for almost every look-up; the rest walk again and remember the best value on the
-// way.
+// way. Only the wide nodes of direct tables have them pushed down, since those are few.
 
 #include "dataplane/fib_arena.hpp"
 #include "isthmus/address.hpp"
@@ -22,6 +26,7 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <span>
 
 namespace isthmus::dataplane::fib {
 
@@ -29,11 +34,19 @@ namespace isthmus::dataplane::fib {
 using Entry = uint32_t;
 inline constexpr Entry kChild = Entry{1} << 31;
 inline constexpr Entry kWide = Entry{1} << 30; // of a root only: the child is a wide node
+inline constexpr Entry kDirect = 1;   // of a wide root, whose index is even: the table is direct
 inline constexpr Entry kLong = kWide; // of all others: the child is a block of several cache lines
 inline constexpr FibIndex kIndexMask = kWide - 1;
 
 [[nodiscard]] inline constexpr bool is_child(Entry entry) noexcept {
     return entry >> 31 != 0;
+}
+
+enum class Form : uint8_t { plain, paged, direct };
+[[nodiscard]] inline constexpr Form form_of(Entry root) noexcept {
+    if (root >> 30 != 3)
+        return Form::plain;
+    return (root & kDirect) != 0 ? Form::direct : Form::paged;
 }
 
 inline constexpr unsigned kStride = 6;
@@ -105,17 +118,64 @@ template <class Addr> inline constexpr std::array<uint8_t, 0> kWideLevels{};
 template <> inline constexpr std::array<uint8_t, 1> kWideLevels<Ipv4Addr>{12};
 template <> inline constexpr std::array<uint8_t, 3> kWideLevels<Ipv6Addr>{6, 9, 9};
 
-// A wide node: entries by slot, then by slot what the routes that end in this node say (of the
-// first one: the default route included), then where its routes are.
-[[nodiscard]] constexpr uint32_t wide_units(unsigned width) {
-    return static_cast<uint32_t>((2 * sizeof(Entry) << width) / FibPool::kUnit + 1);
+// Of direct tables. Blocks follow, which stand at multiples of kStride. Most look-ups end within
+// the first kDirectFirst.
+template <class Addr> inline constexpr std::array<uint8_t, 0> kDirectLevels{};
+template <> inline constexpr std::array<uint8_t, 3> kDirectLevels<Ipv4Addr>{13, 11, 8};
+template <>
+inline constexpr std::array<uint8_t, 8> kDirectLevels<Ipv6Addr>{12, 12, 8, 8, 8, 8, 8, 2};
+template <class Addr>
+inline constexpr std::size_t kDirectFirst = sizeof(Addr) == sizeof(Ipv4Addr) ? 2 : 5;
+
+template <class Addr>
+[[nodiscard]] constexpr std::span<const uint8_t> wide_levels(Form form) noexcept {
+    if (form == Form::direct)
+        return kDirectLevels<Addr>;
+    return kWideLevels<Addr>;
+}
+
+// A wide node: entries by slot; in paged tables then by slot what the routes that end in this node
+// say (of the first one: the default route included); then where its routes are, in a cache line of
+// its own.
+[[nodiscard]] constexpr std::size_t wide_entries(Form form, unsigned width) noexcept {
+    return std::size_t{form == Form::paged ? 2u : 1u} << width;
+}
+[[nodiscard]] constexpr uint32_t wide_units(Form form, unsigned width) {
+    return static_cast<uint32_t>((wide_entries(form, width) * sizeof(Entry) + 64 + 63) / 64 * 64 /
+                                 FibPool::kUnit);
+}
+
+// Behind the first node of a direct IPv4 table: by slot where its look-ups go on, without a test of
+// whether that is a child or a value. They read the word that is `mask` and the address's octets
+// before the last one behind word `word`, all from the base of nodes: an entry of the child, or
+// FibArena::decoded(), which gives 0 to what has no code.
+struct Jump {
+    uint32_t word;
+    uint32_t mask; // in octets
+
+    static constexpr unsigned kShift = 6; // from address to octets of the child's entries
+};
+template <class Addr> [[nodiscard]] constexpr bool has_jumps(Form form, std::size_t level) {
+    return form == Form::direct && level == 0 && sizeof(Addr) == sizeof(Ipv4Addr);
+}
+[[nodiscard]] inline const Jump* jumps_of(const Entry* top) noexcept {
+    return reinterpret_cast<const Jump*>(
+        top + wide_units(Form::direct, kDirectLevels<Ipv4Addr>[0]) * FibPool::kUnit / sizeof *top);
+}
+[[nodiscard]] inline constexpr Jump jump_to_child(Entry child) noexcept {
+    constexpr uint32_t kEntries = uint32_t{1} << kDirectLevels<Ipv4Addr>[1];
+    return {(child & kIndexMask) * uint32_t{FibPool::kUnit / sizeof(Entry)},
+            (kEntries - 1) * uint32_t{sizeof(Entry)}};
 }
 
 [[nodiscard]] inline unsigned wide_slot(Ipv4Addr addr, unsigned from, unsigned width) noexcept {
     return addr.value << from >> (32 - width);
 }
 [[nodiscard]] inline unsigned wide_slot(Ipv6Addr addr, unsigned from, unsigned width) noexcept {
-    return static_cast<unsigned>(addr.high << from >> (64 - width));
+    const uint64_t rest = from >= 64           ? addr.low << (from - 64)
+                          : from + width <= 64 ? addr.high << from
+                                               : addr.high << from | addr.low >> (64 - from);
+    return static_cast<unsigned>(rest >> (64 - width));
 }
 
 [[nodiscard]] inline const std::byte* node_at(const std::byte* base, Entry child) noexcept {
@@ -144,6 +204,14 @@ template <class Page> [[nodiscard]] Entry extra_entry(const Page& page, uint32_t
 }
 [[nodiscard]] inline const Entry* wide_at(const std::byte* base, Entry child) noexcept {
     return reinterpret_cast<const Entry*>(node_at(base, child));
+}
+// The same of an entry that is known to be a child but has no other bits.
+[[nodiscard]] inline const Entry* child_at(const std::byte* base, Entry child) noexcept {
+    const auto all = reinterpret_cast<uintptr_t>(base) - uintptr_t{kChild} * FibPool::kUnit;
+    return reinterpret_cast<const Entry*>(all + uintptr_t{child} * FibPool::kUnit);
+}
+[[nodiscard]] inline const Entry* wide_top(const std::byte* base, Entry root) noexcept {
+    return wide_at(base, root & ~kDirect);
 }
 
 // What the block itself says: a child, a value or 0.

@@ -66,6 +66,7 @@ struct Page6 {
     static constexpr unsigned kDepth = 24, kEnd = 48;
     static constexpr unsigned kSlotBits = kEnd - kDepth, kKeyBits = 16;
     static constexpr unsigned kLists = 256;
+    static constexpr uint32_t kMaxUnits = 5144; // so that two octets say where a list is
 
     struct Extra {
         uint32_t slot;
@@ -101,6 +102,7 @@ struct Page6 {
     }
 };
 static_assert(sizeof(Page6) == 48);
+static_assert(Page6::kMaxUnits * FibPool::kUnit <= 65536);
 
 // A short list: how many starts, one code more than that, the starts, two octets each. A long one:
 // kLongList, how many starts, the starts; then, from the next cache line on and one in each, a

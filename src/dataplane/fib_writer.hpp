@@ -31,8 +31,9 @@ template <class Addr, class Prefix> class Writer {
     Writer(FibArena& arena, FibSize& size) : arena_(arena), size_(size) {}
 
     // The root after `changes`, which are sorted by prefix, without duplicates and without one of
-    // length 0. `whole` is what the default route says. Nodes that are no longer used are retired.
-    [[nodiscard]] Entry apply(Entry root, bool wide, Changes changes, FibValue whole);
+    // length 0. `form` is that of the root, or of a table that has none yet. `whole` is what the
+    // default route says. Nodes that are no longer used are retired.
+    [[nodiscard]] Entry apply(Entry root, Form form, Changes changes, FibValue whole);
     // Retires all nodes below root, or frees them if no reader can hold them.
     enum class Readers : uint8_t { possible, none };
     void drop(Entry root, Readers readers);
@@ -54,13 +55,24 @@ template <class Addr, class Prefix> class Writer {
     void drop_block(Entry child, Readers readers);
 
     struct Wide;
-    [[nodiscard]] Wide open_wide(Entry old, unsigned width, FibValue whole);
+    [[nodiscard]] Wide open_wide(Entry old, std::size_t level, FibValue whole);
+    [[nodiscard]] uint32_t units_of_wide(std::size_t level) const {
+        const unsigned width = levels_[level];
+        const std::size_t jumps = has_jumps<Addr>(form_, level) ? sizeof(Jump) << width : 0;
+        return wide_units(form_, width) + static_cast<uint32_t>(jumps / FibPool::kUnit);
+    }
+    void put(Wide& wide, unsigned slot, Entry entry);
     [[nodiscard]] Entry update_wide(Entry old, std::size_t level, unsigned from, Changes changes,
                                     FibValue whole);
-    void close_wide(Wide& wide, unsigned low, unsigned high, FibValue whole);
-    [[nodiscard]] Entry update_below(Entry old, unsigned from, Changes changes);
+    [[nodiscard]] static FibValue inherited(const Wide& wide, unsigned slot);
+    [[nodiscard]] bool has_inherited(Entry child, std::size_t level, FibValue value) const;
+    void set_entry(Wide& wide, unsigned slot, Changes changes);
+    void close_wide(Wide& wide, unsigned low, unsigned high);
+    [[nodiscard]] Entry update_below(Entry old, std::size_t level, unsigned from, Changes changes,
+                                     FibValue inherited);
+    [[nodiscard]] Entry update_page(Entry old, unsigned from, Changes changes);
     [[nodiscard]] Entry make_page(const Page* before, Entry blocks, Changes changes);
-    void drop_below(Entry child, Readers readers);
+    void drop_page(Entry child, Readers readers);
     void drop_wide(Entry node, std::size_t level, Readers readers);
 
     void set_route(FibValue& place, FibValue value) {
@@ -90,6 +102,9 @@ template <class Addr, class Prefix> class Writer {
 
     FibArena& arena_;
     FibSize& size_;
+    // Of the table at hand.
+    Form form_ = Form::plain;
+    std::span<const uint8_t> levels_;
 };
 
 template <>
@@ -111,7 +126,7 @@ void visit_routes(const FibArena& arena, Entry root,
         return static_cast<unsigned>(std::countl_zero(a.high ^ b.high));
     return 64 + static_cast<unsigned>(std::countl_zero(a.low ^ b.low));
 }
-// Bits [from, from + count) of an address; count is 1..9.
+// Bits [from, from + count) of an address; count is 1..13.
 [[nodiscard]] inline unsigned bits_at(Ipv4Addr addr, unsigned from, unsigned count) {
     return static_cast<unsigned>(uint64_t{addr.value} << 32 << from >> (64 - count));
 }

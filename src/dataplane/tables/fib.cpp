@@ -16,11 +16,11 @@ namespace {
 // them below an eighth of that, so that a table at the limit does not change its form all the time.
 constexpr std::size_t kWideFrom = 16384;
 constexpr std::size_t kSpareFrom = 8;
-
-bool wants_wide(bool is_wide, std::size_t routes, const FibArena& arena) {
-    const std::size_t from = arena.has_spare() ? kSpareFrom : kWideFrom;
-    return routes >= (is_wide ? from / 8 : from);
-}
+// A direct table's first node takes 128 KiB, each of the routes up to 32 KiB. First come, first
+// served: it keeps its form until it is too large, or all of them together are by far.
+constexpr std::size_t kDirectBytes = std::size_t{4} << 20;
+// What a route may need in one: all nodes on its way.
+constexpr std::size_t kRoomPerDirectRoute = std::size_t{72} << 10;
 
 // At most this much new memory for one route: three blocks with their entries, and its share of
 // wide nodes; what the wide nodes of a table take besides; and copies of all pages there are.
@@ -75,6 +75,7 @@ Fib<Addr, Prefix>::Fib(std::span<const Route> routes, FibArena& arena)
 template <class Addr, class Prefix> Fib<Addr, Prefix>::~Fib() {
     using Writer = fib::Writer<Addr, Prefix>;
     Writer(arena_, size_).drop(root_.load(std::memory_order_relaxed), Writer::Readers::none);
+    count_direct(0);
 }
 
 template <class Addr, class Prefix>
@@ -98,6 +99,40 @@ std::size_t Fib<Addr, Prefix>::room_needed(std::size_t changes) const noexcept {
 }
 
 template <class Addr, class Prefix>
+fib::Form Fib<Addr, Prefix>::wanted_form(fib::Form now, std::size_t routes) const {
+    using fib::Form;
+    const bool is_direct = now == Form::direct;
+    const std::size_t room = std::min(arena_.nodes().room_bytes(), arena_.routes().room_bytes());
+    const bool may_be_direct = is_direct ? routes >= kSpareFrom / 8 && routes <= kDirectUpTo &&
+                                               direct_bytes_ <= kDirectBytes &&
+                                               arena_.direct_bytes() <= 2 * arena_.direct_limit()
+                                         : routes >= kSpareFrom && routes <= direct_up_to_ / 2 &&
+                                               arena_.direct_bytes() < arena_.direct_limit();
+    if (may_be_direct && room >= 2 * kRoomPerTable + 2 * routes * kRoomPerDirectRoute)
+        return Form::direct;
+    const std::size_t from = arena_.has_spare() ? kSpareFrom : kWideFrom;
+    return routes >= (now == Form::paged ? from / 8 : from) ? Form::paged : Form::plain;
+}
+
+template <class Addr, class Prefix>
+fib::Entry Fib<Addr, Prefix>::rebuild(fib::Entry root, fib::Form form) {
+    std::vector<Route> all;
+    fib::visit_routes<Addr, Prefix>(arena_, root,
+                                    [&](const Route& route) { all.push_back(route); });
+    std::sort(all.begin(), all.end(), before<Route>);
+    using Writer = fib::Writer<Addr, Prefix>;
+    Writer writer(arena_, size_);
+    writer.drop(root, Writer::Readers::possible);
+    size_ = {default_ != kNoRoute, 0, 0};
+    return writer.apply(0, form, all, default_);
+}
+
+template <class Addr, class Prefix> void Fib<Addr, Prefix>::count_direct(std::size_t bytes) {
+    arena_.direct_bytes() += bytes - direct_bytes_;
+    direct_bytes_ = bytes;
+}
+
+template <class Addr, class Prefix>
 Result<void> Fib<Addr, Prefix>::apply(std::span<const Route> changes) {
     if (auto good = check(changes); !good)
         return good;
@@ -108,22 +143,26 @@ Result<void> Fib<Addr, Prefix>::apply(std::span<const Route> changes) {
         whole = rest.front().value;
         rest = rest.subspan(1);
     }
-    using Writer = fib::Writer<Addr, Prefix>;
-    Writer writer(arena_, size_);
-    const fib::Entry root = root_.load(std::memory_order_relaxed);
-    const bool is_wide = root >> 30 == 3;
-    const bool wide = is_wide || (!fib::is_child(root) && wants_wide(false, rest.size(), arena_));
-    fib::Entry made = writer.apply(root, wide, rest, whole);
+    using fib::Form;
+    fib::Entry root = root_.load(std::memory_order_relaxed);
+    Form form = fib::form_of(root);
+    // A table that has no nodes yet gets its form now; one that would be too large, in time.
+    if (!fib::is_child(root) || form == Form::direct) {
+        const Form now = wanted_form(form, size_.routes + rest.size());
+        if (fib::is_child(root) && now != form)
+            root = rebuild(root, now);
+        form = now;
+    }
+    fib::Entry made = fib::Writer<Addr, Prefix>(arena_, size_).apply(root, form, rest, whole);
     size_.routes += (whole != kNoRoute) - (default_ != kNoRoute);
     default_ = whole;
-    if (wants_wide(wide, size_.routes, arena_) != wide) {
-        std::vector<Route> all;
-        fib::visit_routes<Addr, Prefix>(arena_, made,
-                                        [&](const Route& route) { all.push_back(route); });
-        std::sort(all.begin(), all.end(), before<Route>);
-        writer.drop(made, Writer::Readers::possible);
-        size_ = {whole != kNoRoute, 0, 0};
-        made = writer.apply(0, !wide, all, whole);
+    count_direct(form == Form::direct ? memory_bytes() : 0);
+    if (const Form now = wanted_form(form, size_.routes); now != form) {
+        made = rebuild(made, now);
+        if (direct_bytes_ > kDirectBytes)
+            direct_up_to_ = std::min(direct_up_to_, size_.routes);
+        form = now;
+        count_direct(form == Form::direct ? memory_bytes() : 0);
     }
     root_.store(made, std::memory_order_release);
     return {};

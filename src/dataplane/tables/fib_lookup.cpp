@@ -45,20 +45,26 @@ FibValue walk_page(const std::byte* base, const Page& page, Addr addr, FibValue 
 
 // The whole way of one look-up.
 template <class Addr> FibValue walk(const std::byte* base, Entry entry, Addr addr) noexcept {
-    if (entry >> 30 != 3)
+    const Form form = form_of(entry);
+    if (form == Form::plain)
         return walk_blocks(base, entry, addr, kNoRoute);
+    entry &= ~kDirect;
     FibValue best = kNoRoute;
     unsigned from = 0;
-    for (const unsigned width : kWideLevels<Addr>) {
+    for (const unsigned width : wide_levels<Addr>(form)) {
         const Entry* node = wide_at(base, entry);
         const unsigned slot = wide_slot(addr, from, width);
-        const FibValue inherited = node[(std::size_t{1} << width) + slot];
-        best = inherited != kNoRoute ? inherited : best;
+        if (form == Form::paged) {
+            const FibValue inherited = node[(std::size_t{1} << width) + slot];
+            best = inherited != kNoRoute ? inherited : best;
+        }
         entry = node[slot];
         if (!is_child(entry))
-            return best;
+            return form == Form::paged ? best : entry;
         from += width;
     }
+    if (form == Form::direct)
+        return walk_blocks(base, entry, addr, best);
     return walk_page(base, *page_at<Addr>(base, entry), addr, best);
 }
 
@@ -68,31 +74,51 @@ template <>
 const BulkPasses<Ipv6Addr> kPasses<Ipv6Addr> = can_avx512() ? avx512_passes()
                                                             : BulkPasses<Ipv6Addr>();
 
+// Of one direct table. Apart, since what surrounds the loop would take registers from it.
+template <class Addr>
+[[gnu::noinline]] uint32_t pass_one_direct(const std::byte* base, const Addr* addresses,
+                                           Entry* values, uint32_t count, uint8_t* left,
+                                           const Entry* top) noexcept {
+    return pass_direct(
+        base, addresses, values, count, left, [](uint32_t k) { return k; },
+        [top](uint32_t) { return top; });
+}
+
 // Up to Fib::kBulk look-ups under way; values[i] is the entry that look-up i stands at.
 template <class Addr> class Burst {
   public:
     Burst(const std::byte* base, const Addr* addresses, FibValue* values, uint32_t count) noexcept
         : base_(base), addresses_(addresses), values_(values), count_(count) {}
 
-    // From one wide root.
+    // From one root of a direct table; all that are left are in blocks.
+    void pass_direct_root(Entry root) noexcept {
+        left_count_ =
+            pass_one_direct(base_, addresses_, values_, count_, left_, wide_top(base_, root));
+    }
+    // From one root of a paged table.
     void pass_root(Entry root) noexcept {
         left_count_ =
             kPasses<Addr>.one_root(base_, addresses_, values_, count_, left_, wide_at(base_, root));
     }
     // From the root of any kind that values[i] is.
     void pass_roots() noexcept {
-        uint8_t wide[kMaxBulk];
+        uint8_t paged[kMaxBulk], direct[kMaxBulk];
         const Entry* tops[kMaxBulk];
-        uint32_t count = 0;
+        uint32_t paged_count = 0, direct_count = 0;
         for (uint32_t i = 0; i < count_; ++i) {
-            wide[count] = static_cast<uint8_t>(i);
-            count += values_[i] >> 30 == 3;
-            tops[i] = wide_at(base_, values_[i]);
+            const Form form = form_of(values_[i]);
+            paged[paged_count] = direct[direct_count] = static_cast<uint8_t>(i);
+            paged_count += form == Form::paged;
+            direct_count += form == Form::direct;
+            tops[i] = wide_top(base_, values_[i]);
         }
-        for (uint32_t k = 0; k < count; ++k)
-            __builtin_prefetch(tops[wide[k]] +
-                               wide_slot(addresses_[wide[k]], 0, kWideLevels<Addr>[0]));
-        kPasses<Addr>.some_roots(base_, addresses_, values_, count, left_, wide, tops);
+        for (uint32_t k = 0; k < paged_count; ++k)
+            __builtin_prefetch(tops[paged[k]] +
+                               wide_slot(addresses_[paged[k]], 0, kWideLevels<Addr>[0]));
+        kPasses<Addr>.some_roots(base_, addresses_, values_, paged_count, left_, paged, tops);
+        pass_direct(
+            base_, addresses_, values_, direct_count, left_,
+            [&direct](uint32_t k) { return direct[k]; }, [&tops](uint32_t i) { return tops[i]; });
         all_left();
     }
     // From the one root that is not wide.
@@ -173,10 +199,16 @@ void Fib<Addr, Prefix>::lookup_bulk(const Addr* addresses, FibValue* values,
     for (uint32_t first = 0; first < count; first += kBulk) {
         const uint32_t here = std::min(kBulk, count - first);
         Burst<Addr> burst(base_, addresses + first, values + first, here);
-        if (is_child(root) && (root & kWide) != 0)
+        switch (form_of(root)) {
+        case Form::direct:
+            burst.pass_direct_root(root);
+            break;
+        case Form::paged:
             burst.pass_root(root);
-        else
+            break;
+        case Form::plain:
             burst.start_at(root);
+        }
         burst.pass_blocks();
         burst.walk_again([root](uint32_t) { return root; });
     }

@@ -178,7 +178,7 @@ class PageWriter {
         uint32_t slot;
         uint32_t first, last;
     };
-    static constexpr std::size_t kLimit = std::size_t{FibPool::kMaxUnits} * FibPool::kUnit;
+    static constexpr std::size_t kLimit = std::size_t{Page6::kMaxUnits} * FibPool::kUnit;
     // So much is kept for lists that only lead to the blocks.
     static constexpr std::size_t kKept =
         Page6::kLists * (List6::kHead + sizeof(Page6::Extra)) + List6::kReach + 2 * List6::kLine;

@@ -10,13 +10,15 @@ namespace {
 template <class Addr, class Prefix> class Visitor {
   public:
     using Visit = std::function<void(const FibRoute<Prefix>&)>;
-    Visitor(const FibArena& arena, const Visit& visit) : arena_(arena), visit_(visit) {}
+    Visitor(const FibArena& arena, Form form, const Visit& visit)
+        : arena_(arena), form_(form), levels_(wide_levels<Addr>(form)), visit_(visit) {}
 
     // `at` has the bits that all addresses of the node share, as far as its parents know.
     void wide(Entry node, std::size_t level, unsigned from, Addr at) const {
-        const unsigned width = kWideLevels<Addr>[level];
+        const unsigned width = levels_[level];
         const auto* entries = arena_.nodes().at<const Entry>(node & kIndexMask);
-        const auto* routes = arena_.routes().at<const FibValue>(entries[std::size_t{2} << width]);
+        const auto* routes =
+            arena_.routes().at<const FibValue>(entries[wide_entries(form_, width)]);
         for (unsigned length = 1; length <= width; ++length)
             for (unsigned bits = 0; bits < 1u << length; ++bits)
                 route(at, from, length, bits, routes[(1u << length) + bits]);
@@ -24,8 +26,10 @@ template <class Addr, class Prefix> class Visitor {
             if (!is_child(entries[slot]))
                 continue;
             const Addr below = with_bits(at, from, width, slot);
-            if (level + 1 < kWideLevels<Addr>.size())
+            if (level + 1 < levels_.size())
                 wide(entries[slot], level + 1, from + width, below);
+            else if (form_ == Form::direct)
+                block(entries[slot], below);
             else
                 block(page_at<Addr>(arena_.nodes().base(), entries[slot])->blocks, below);
         }
@@ -70,6 +74,8 @@ template <class Addr, class Prefix> class Visitor {
     }
 
     const FibArena& arena_;
+    Form form_;
+    std::span<const uint8_t> levels_;
     const Visit& visit_;
 };
 
@@ -78,9 +84,10 @@ template <class Addr, class Prefix> class Visitor {
 template <class Addr, class Prefix>
 void visit_routes(const FibArena& arena, Entry root,
                   const std::function<void(const FibRoute<Prefix>&)>& visit) {
-    const Visitor<Addr, Prefix> visitor(arena, visit);
-    if (is_child(root) && (root & kWide) != 0)
-        visitor.wide(root, 0, 0, {});
+    const Form form = form_of(root);
+    const Visitor<Addr, Prefix> visitor(arena, form, visit);
+    if (form != Form::plain)
+        visitor.wide(root & ~kDirect, 0, 0, {});
     else if (is_child(root))
         visitor.block(root, {});
 }

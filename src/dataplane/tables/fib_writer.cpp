@@ -249,16 +249,21 @@ void Writer<Addr, Prefix>::drop_block(Entry child, Readers readers) {
 }
 
 template <class Addr, class Prefix> void Writer<Addr, Prefix>::drop(Entry root, Readers readers) {
-    if (is_child(root) && (root & kWide) != 0)
-        drop_wide(root, 0, readers);
+    form_ = form_of(root);
+    levels_ = wide_levels<Addr>(form_);
+    if (form_ != Form::plain)
+        drop_wide(root & ~kDirect, 0, readers);
     else if (is_child(root))
         drop_block(root, readers);
 }
 
 template <class Addr, class Prefix>
-Entry Writer<Addr, Prefix>::apply(Entry root, bool wide, Changes changes, FibValue whole) {
-    if (wide)
-        return update_wide(is_child(root) ? root : 0, 0, 0, changes, whole) | kWide;
+Entry Writer<Addr, Prefix>::apply(Entry root, Form form, Changes changes, FibValue whole) {
+    form_ = form;
+    levels_ = wide_levels<Addr>(form);
+    if (form != Form::plain)
+        return update_wide(is_child(root) ? root & ~kDirect : 0, 0, 0, changes, whole) | kWide |
+               (form == Form::direct ? kDirect : 0);
     const Entry made = update(is_child(root) ? root : 0, 0, changes, whole);
     return made != 0 ? made & ~kLong : whole;
 }

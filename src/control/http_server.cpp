@@ -1,195 +1,284 @@
 #include "control/http_server.hpp"
 
 #include "control/http_error.hpp"
+#include "control/http_head.hpp"
 #include "control/unix_listener.hpp"
-#include "control/url.hpp"
+#include "isthmus/clock.hpp"
 
 #include <microhttpd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <climits>
 #include <cstring>
 #include <exception>
 #include <string_view>
 
-#include <strings.h>
-#include <sys/socket.h>
+#include <malloc.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 namespace isthmus::control {
 namespace {
 
-constexpr unsigned kMaxConnections = 256;
-constexpr unsigned kIdleSeconds = 120;
 // Of one connection: request line and headers (431 beyond it), and the read buffer of a body.
 constexpr std::size_t kConnectionMemory = 64 * 1024;
+// Beyond, what a request has used is given back to the system.
+constexpr std::size_t kLargeBody = std::size_t{1} << 20;
+constexpr unsigned kAcceptsPerRun = 64;
+constexpr uint64_t kSweepNs = 1'000'000'000;
+constexpr std::size_t kStreamBlock = 32 * 1024;
 
-// What is known of a request before it is whole.
+// A request from its header to the end of its answer.
 struct Exchange {
     HttpRequest request;
-    std::size_t discarded = 0; // octets of a body over the limit
-    bool well_formed = true;   // query decoded
+    std::unique_ptr<BodySink> sink;
+    std::size_t received = 0;
+    std::optional<HttpResponse> refusal; // of the body; the rest of it is read and dropped
 };
-
-struct Headers {
-    unsigned content_lengths = 0;
-    bool transfer_encoding = false;
-    bool chunked = false;
-    std::string_view content_length;
-    std::string_view content_type;
-};
-
-bool same_text(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-MHD_Result collect_header(void* out, MHD_ValueKind, const char* name, std::size_t name_size,
-                          const char* text, std::size_t size) {
-    auto& headers = *static_cast<Headers*>(out);
-    const std::string_view key{name, name_size};
-    const std::string_view value{text, size};
-    if (same_text(key, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
-        ++headers.content_lengths;
-        headers.content_length = value;
-    } else if (same_text(key, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
-        headers.chunked = !headers.transfer_encoding && same_text(value, "chunked");
-        headers.transfer_encoding = true;
-    } else if (same_text(key, MHD_HTTP_HEADER_CONTENT_TYPE)) {
-        headers.content_type = value;
-    }
-    return MHD_YES;
-}
-
-MHD_Result collect_argument(void* out, MHD_ValueKind, const char* name, std::size_t name_size,
-                            const char* text, std::size_t size) {
-    auto& exchange = *static_cast<Exchange*>(out);
-    auto key = percent_decode({name, name_size});
-    auto value = percent_decode(text ? std::string_view{text, size} : std::string_view{});
-    if (key && value)
-        exchange.request.query.emplace_back(std::move(*key), std::move(*value));
-    else
-        exchange.well_formed = false;
-    return MHD_YES;
-}
 
 // Paths are decoded after they are split: a prefix holds an encoded '/'.
 std::size_t keep_encoded(void*, MHD_Connection*, char* text) {
     return std::strlen(text);
 }
 
-std::optional<uid_t> peer_uid(MHD_Connection* connection) {
-    const auto* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (!info || getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-        return std::nullopt;
-    return peer.uid;
+// A body that is being sent, counted among what is held.
+struct Answer {
+    std::string text;
+    std::size_t& held;
+    std::function<std::optional<std::string>()> more = {};
+    std::size_t sent = 0;
+
+    Answer(std::string body, std::size_t& counter) : text(std::move(body)), held(counter) {
+        held += text.size();
+    }
+    Answer(const Answer&) = delete;
+    Answer& operator=(const Answer&) = delete;
+    ~Answer() { held -= text.size(); }
+};
+
+void delete_answer(void* answer) {
+    delete static_cast<Answer*>(answer);
 }
 
-void delete_text(void* text) {
-    delete static_cast<std::string*>(text);
+ssize_t read_answer(void* self, uint64_t, char* out, std::size_t size) {
+    auto& answer = *static_cast<Answer*>(self);
+    try {
+        if (answer.sent == answer.text.size()) {
+            auto next = answer.more();
+            if (!next)
+                return MHD_CONTENT_READER_END_WITH_ERROR;
+            answer.held += next->size() - answer.text.size();
+            answer.text = *std::move(next);
+            answer.sent = 0;
+        }
+    } catch (const std::exception&) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    if (answer.text.empty())
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    const std::size_t copied = answer.text.copy(out, size, answer.sent);
+    answer.sent += copied;
+    return static_cast<ssize_t>(copied);
 }
 
-MHD_Result reply(MHD_Connection* connection, HttpResponse response, bool close = false) {
-    auto body = std::make_unique<std::string>(std::move(response.body));
-    MHD_Response* out = MHD_create_response_from_buffer_with_free_callback_cls(
-        body->size(), body->data(), delete_text, body.get());
-    if (!out)
-        return MHD_NO;
-    const std::string* sent = body.release(); // delete_text's from now on
-    if (!sent->empty())
-        MHD_add_response_header(out, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+MHD_Response* make_response(std::unique_ptr<Answer> answer) {
+    MHD_Response* out =
+        answer->more ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kStreamBlock,
+                                                         read_answer, answer.get(), delete_answer)
+                     : MHD_create_response_from_buffer_with_free_callback_cls(
+                           answer->text.size(), answer->text.data(), delete_answer, answer.get());
+    if (out)
+        static_cast<void>(answer.release()); // delete_answer's from now on
+    return out;
+}
+
+void add_headers(MHD_Response* out, const HttpResponse& response, bool has_body, bool close) {
+    if (has_body)
+        MHD_add_response_header(out, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                std::string(response.content_type).c_str());
     if (!response.allow.empty())
         MHD_add_response_header(out, MHD_HTTP_HEADER_ALLOW, response.allow.c_str());
+    if (!response.etag.empty())
+        MHD_add_response_header(out, MHD_HTTP_HEADER_ETAG, response.etag.c_str());
+    if (response.status == MHD_HTTP_TOO_MANY_REQUESTS)
+        MHD_add_response_header(out, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (close)
         MHD_add_response_header(out, MHD_HTTP_HEADER_CONNECTION, "close");
-    const MHD_Result queued = MHD_queue_response(connection, response.status, out);
-    MHD_destroy_response(out);
-    return queued;
-}
-
-HttpResponse bad_request(std::string message) {
-    return render_error({ErrorCode::invalid, std::move(message)});
-}
-
-HttpResponse too_large() {
-    return render_error(
-        413, "too_large",
-        invalid_value("body", "a longer one", "at most " + std::to_string(kMaxBody) + " octets"));
-}
-
-// A refusal for which the body need not be read. Requests whose end two readers could see at
-// different places are refused (RFC 9112, section 6.3).
-std::optional<HttpResponse> refuse_early(const Headers& headers) {
-    if (headers.content_lengths > 1)
-        return bad_request("Content-Length is given twice");
-    if (headers.content_lengths == 1 && headers.transfer_encoding)
-        return bad_request("Content-Length and Transfer-Encoding are given together");
-    if (headers.transfer_encoding && !headers.chunked)
-        return bad_request("Transfer-Encoding other than chunked is not supported");
-    uint64_t length = 0;
-    const auto text = headers.content_length;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
-    if (headers.content_lengths == 1 && error == std::errc::invalid_argument)
-        return bad_request("Content-Length is not a number");
-    if (error == std::errc::result_out_of_range || length > kMaxBody)
-        return too_large();
-    return std::nullopt;
 }
 
 } // namespace
 
 struct HttpServer::State {
     Handler handler;
+    Open open;
+    HttpLimits limits;
+    HttpPeers peers{{}};
     std::optional<UnixListener> listener;
+    int listen_fd = -1;
+    int epoll = epoll_create1(EPOLL_CLOEXEC); // of the listening socket and the library's epoll
     MHD_Daemon* daemon = nullptr;
+    std::size_t held = 0; // octets of bodies and answers
+    bool trim = false;    // much memory was given back to the heap
+    uint64_t swept_ns = monotonic_ns();
+
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State() {
+        for (const int fd : {listen_fd, epoll})
+            if (fd >= 0)
+                close(fd);
+    }
 
     static MHD_Result on_request(void* self, MHD_Connection* connection, const char* url,
                                  const char* method, const char* version, const char* data,
                                  std::size_t* size, void** context);
-    static void on_completed(void*, MHD_Connection*, void** context, MHD_RequestTerminationCode) {
-        delete static_cast<Exchange*>(*context);
-        *context = nullptr;
-    }
+    static void on_completed(void* self, MHD_Connection* connection, void** context,
+                             MHD_RequestTerminationCode);
+    static void on_connection(void* self, MHD_Connection* connection, void** context,
+                              MHD_ConnectionNotificationCode code);
 
-    static MHD_Result begin(MHD_Connection* connection, const char* url, const char* method,
-                            void** context);
-    static MHD_Result receive(Exchange& exchange, const char* data, std::size_t& size);
-    MHD_Result finish(MHD_Connection* connection, Exchange& exchange) const;
+    void watch(int fd) const {
+        epoll_event event{};
+        event.events = EPOLLIN;
+        epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    }
+    MHD_Result reply(MHD_Connection* connection, HttpResponse response, bool close = false);
+    MHD_Result begin(MHD_Connection* connection, const char* url, const char* method,
+                     void** context);
+    std::optional<HttpResponse> admit(Exchange& exchange, const HttpHead& head, Peer& peer);
+    MHD_Result receive(Exchange& exchange, const char* data, std::size_t& size);
+    void keep(Exchange& exchange, std::string_view piece);
+    HttpResponse answer(Exchange& exchange) const;
 };
+
+namespace {
+
+Peer& peer_of(MHD_Connection* connection) {
+    const auto* info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return *static_cast<Peer*>(info->socket_context);
+}
+
+HttpResponse busy(std::size_t most) {
+    return render_error(
+        {ErrorCode::unavailable,
+         "bodies and answers of all clients take over " + std::to_string(most) + " octets",
+         "body",
+         {},
+         std::to_string(most)});
+}
+
+} // namespace
+
+void HttpServer::State::on_connection(void* self, MHD_Connection* connection, void** context,
+                                      MHD_ConnectionNotificationCode code) {
+    auto& state = *static_cast<State*>(self);
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        auto* peer = static_cast<Peer*>(*context);
+        state.peers.remove(peer);
+        delete peer;
+        return;
+    }
+    const int fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const uint64_t now = monotonic_ns();
+    auto* peer = new Peer{
+        fd, peer_uid(fd), Phase::header, now, static_cast<double>(state.limits.requests_per_second),
+        now};
+    state.peers.add(peer);
+    *context = peer;
+}
+
+void HttpServer::State::on_completed(void* self, MHD_Connection* connection, void** context,
+                                     MHD_RequestTerminationCode) {
+    auto& state = *static_cast<State*>(self);
+    const auto* exchange = static_cast<Exchange*>(*context);
+    if (!exchange)
+        return;
+    state.held -= exchange->request.body.size();
+    state.trim = state.trim || exchange->received > kLargeBody;
+    delete exchange;
+    *context = nullptr;
+    peer_of(connection).enter(Phase::header, monotonic_ns());
+}
+
+MHD_Result HttpServer::State::reply(MHD_Connection* connection, HttpResponse response, bool close) {
+    auto answer = std::make_unique<Answer>(std::move(response.body), held);
+    answer->more = std::move(response.more);
+    const bool has_body = !answer->text.empty() || answer->more;
+    peer_of(connection).enter(answer->more ? Phase::stream : Phase::answer, monotonic_ns());
+    trim = trim || answer->text.size() > kLargeBody;
+    MHD_Response* out = make_response(std::move(answer));
+    if (!out)
+        return MHD_NO;
+    add_headers(out, response, has_body, close);
+    const MHD_Result queued = MHD_queue_response(connection, response.status, out);
+    MHD_destroy_response(out);
+    return queued;
+}
+
+// A refusal of what the header says, if there is one.
+std::optional<HttpResponse> HttpServer::State::admit(Exchange& exchange, const HttpHead& head,
+                                                     Peer& peer) {
+    if (auto refusal = peers.refuse_rate(peer, monotonic_ns()))
+        return refusal;
+    if (auto refusal = refuse_head(head, kMaxStreamedBody))
+        return refusal;
+    Opening opening = open ? open(exchange.request) : Opening{};
+    if (auto* refusal = std::get_if<HttpResponse>(&opening))
+        return std::move(*refusal);
+    if (auto* sink = std::get_if<std::unique_ptr<BodySink>>(&opening)) {
+        exchange.sink = std::move(*sink);
+        return std::nullopt;
+    }
+    if (head.content_length > kMaxBody)
+        return too_large(kMaxBody);
+    if (head.content_length != 0 && held + head.content_length > limits.held_octets)
+        return busy(limits.held_octets);
+    return std::nullopt;
+}
 
 MHD_Result HttpServer::State::begin(MHD_Connection* connection, const char* url, const char* method,
                                     void** context) {
-    Headers headers;
-    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, collect_header, &headers);
+    HttpHead head = read_head(connection, url, method);
     auto exchange = std::make_unique<Exchange>();
-    MHD_get_connection_values_n(connection, MHD_GET_ARGUMENT_KIND, collect_argument,
-                                exchange.get());
-    exchange->request.method = method;
-    exchange->request.path = url;
-    exchange->request.content_type = headers.content_type;
-    exchange->request.peer_uid = peer_uid(connection);
-    const bool well_formed = exchange->well_formed;
+    exchange->request = std::move(head.request);
+    Peer& peer = peer_of(connection);
+    exchange->request.peer_uid = peer.uid;
+    peer.enter(Phase::body, monotonic_ns());
+    auto refusal = admit(*exchange, head, peer);
     *context = exchange.release(); // on_completed's from now on
-    if (!well_formed)
-        return reply(connection, bad_request("the query is not percent-encoded"), true);
-    if (auto refusal = refuse_early(headers))
-        return reply(connection, std::move(*refusal), true);
-    return MHD_YES;
+    return refusal ? reply(connection, std::move(*refusal), true) : MHD_YES;
+}
+
+void HttpServer::State::keep(Exchange& exchange, std::string_view piece) {
+    WipedString& body = exchange.request.body;
+    const std::size_t most = exchange.sink ? kMaxStreamedBody : kMaxBody;
+    if (exchange.received > most)
+        exchange.refusal = too_large(most);
+    else if (exchange.sink)
+        exchange.sink->take(piece);
+    else if (held + piece.size() > limits.held_octets)
+        exchange.refusal = busy(limits.held_octets);
+    else {
+        body.append(piece);
+        held += piece.size();
+    }
+    if (exchange.refusal) {
+        held -= body.size();
+        body = WipedString();
+        exchange.sink.reset();
+    }
 }
 
 MHD_Result HttpServer::State::receive(Exchange& exchange, const char* data, std::size_t& size) {
-    WipedString& body = exchange.request.body;
-    if (exchange.discarded == 0 && size <= kMaxBody - body.size()) {
-        body.append(data, size);
-    } else {
-        // Only a chunked body gets here. A reply is possible when it has ended; until then it is
-        // read and dropped, but not without end.
-        exchange.discarded += size;
-        body = WipedString();
-        if (exchange.discarded > kMaxBody)
-            return MHD_NO;
-    }
+    exchange.received += size;
+    // A reply is possible only when the body has ended; until then it is read and dropped, but not
+    // without end.
+    if (exchange.received > 2 * kMaxStreamedBody)
+        return MHD_NO;
+    if (!exchange.refusal)
+        keep(exchange, {data, size});
     // What has been taken may be a SAK. The library shows its own read buffer, ordinary memory of
     // the connection that it does not look at again once `size` says that all was taken; it is only
     // the interface that says const. Left alone, the octets would stay there until the memory has
@@ -199,30 +288,36 @@ MHD_Result HttpServer::State::receive(Exchange& exchange, const char* data, std:
     return MHD_YES;
 }
 
-MHD_Result HttpServer::State::finish(MHD_Connection* connection, Exchange& exchange) const {
-    if (exchange.discarded != 0)
-        return reply(connection, too_large(), true);
-    HttpResponse response;
+HttpResponse HttpServer::State::answer(Exchange& exchange) const {
+    if (exchange.refusal)
+        return std::move(*exchange.refusal);
+    // Answers that nobody reads must not take all memory.
+    if (held > limits.held_octets)
+        return busy(limits.held_octets);
     // An exception must not pass through the C library.
     try {
-        response = handler(exchange.request);
+        return exchange.sink ? exchange.sink->finish() : handler(exchange.request);
     } catch (const std::exception& failure) {
-        response = render_error({ErrorCode::internal, failure.what()});
+        return render_error({ErrorCode::internal, failure.what()});
     }
-    exchange.request.body = WipedString();
-    return reply(connection, std::move(response));
 }
 
 MHD_Result HttpServer::State::on_request(void* self, MHD_Connection* connection, const char* url,
                                          const char* method, const char*, const char* data,
                                          std::size_t* size, void** context) {
+    auto& state = *static_cast<State*>(self);
     try {
         if (!*context)
-            return begin(connection, url, method, context);
+            return state.begin(connection, url, method, context);
         auto& exchange = *static_cast<Exchange*>(*context);
         if (*size != 0)
-            return receive(exchange, data, *size);
-        return static_cast<const State*>(self)->finish(connection, exchange);
+            return state.receive(exchange, data, *size);
+        const bool refused = exchange.refusal.has_value();
+        HttpResponse response = state.answer(exchange);
+        state.held -= exchange.request.body.size();
+        exchange.request.body = WipedString();
+        exchange.sink.reset();
+        return state.reply(connection, std::move(response), refused);
     } catch (const std::exception&) {
         return MHD_NO; // out of memory: the connection ends
     }
@@ -230,25 +325,31 @@ MHD_Result HttpServer::State::on_request(void* self, MHD_Connection* connection,
 
 HttpServer::HttpServer() : state_(std::make_unique<State>()) {}
 
-Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& socket_path,
-                                                      Handler handler) {
+Result<std::unique_ptr<HttpServer>>
+HttpServer::start(const std::string& socket_path, Handler handler, Open open, HttpLimits limits) {
     std::unique_ptr<HttpServer> server(new HttpServer);
     State& state = *server->state_;
     state.handler = std::move(handler);
+    state.open = std::move(open);
+    state.limits = limits;
+    state.peers = HttpPeers(limits);
     auto listener = UnixListener::open(socket_path);
     if (!listener)
         return listener.error();
     state.listener.emplace(std::move(*listener));
-    const int fd = state.listener->release_fd();
+    state.listen_fd = state.listener->release_fd();
     state.daemon = MHD_start_daemon(
-        MHD_USE_EPOLL, 0, nullptr, nullptr, &State::on_request, &state, MHD_OPTION_LISTEN_SOCKET,
-        fd, MHD_OPTION_CONNECTION_LIMIT, kMaxConnections, MHD_OPTION_CONNECTION_TIMEOUT,
-        kIdleSeconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, nullptr, nullptr, &State::on_request, &state,
+        MHD_OPTION_CONNECTION_LIMIT, limits.connections, MHD_OPTION_CONNECTION_TIMEOUT,
+        limits.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, &keep_encoded, nullptr,
-        MHD_OPTION_NOTIFY_COMPLETED, &State::on_completed, nullptr, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_COMPLETED, &State::on_completed, &state, MHD_OPTION_NOTIFY_CONNECTION,
+        &State::on_connection, &state, MHD_OPTION_END);
     if (!state.daemon)
         return Error{ErrorCode::unavailable, "socket " + socket_path + ": HTTP does not start",
                      "socket", socket_path};
+    state.watch(state.listen_fd);
+    state.watch(MHD_get_daemon_info(state.daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd);
     return server;
 }
 
@@ -259,18 +360,36 @@ HttpServer::~HttpServer() {
 }
 
 int HttpServer::fd() const {
-    return MHD_get_daemon_info(state_->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    return state_->epoll;
 }
 
 void HttpServer::run() {
-    MHD_run(state_->daemon);
+    State& state = *state_;
+    for (unsigned i = 0; i < kAcceptsPerRun; ++i) {
+        const int fd = state.peers.accept(state.listen_fd);
+        if (fd < 0)
+            break;
+        // The library looks at the family alone. It closes what it does not take.
+        const sockaddr address{AF_UNIX, {}};
+        MHD_add_connection(state.daemon, fd, &address, sizeof address);
+    }
+    MHD_run(state.daemon);
+    const uint64_t now = monotonic_ns();
+    if (now - state.swept_ns >= kSweepNs) {
+        state.swept_ns = now;
+        state.peers.end_late(now);
+        if (std::exchange(state.trim, false))
+            malloc_trim(0);
+    }
 }
 
 std::optional<int> HttpServer::timeout_ms() const {
     MHD_UNSIGNED_LONG_LONG timeout = 0;
-    if (MHD_get_timeout(state_->daemon, &timeout) != MHD_YES)
+    const bool due = MHD_get_timeout(state_->daemon, &timeout) == MHD_YES;
+    if (!due && state_->peers.empty() && !state_->trim)
         return std::nullopt;
-    return static_cast<int>(std::min<MHD_UNSIGNED_LONG_LONG>(timeout, INT_MAX));
+    constexpr MHD_UNSIGNED_LONG_LONG kSweepMs = kSweepNs / 1'000'000;
+    return static_cast<int>(due ? std::min(timeout, kSweepMs) : kSweepMs);
 }
 
 } // namespace isthmus::control

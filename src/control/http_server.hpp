@@ -3,6 +3,7 @@
 // watches fd() and calls run(). Control thread only.
 
 #include "control/http_message.hpp"
+#include "control/http_peers.hpp"
 #include "isthmus/result.hpp"
 
 #include <cstddef>
@@ -10,19 +11,26 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 namespace isthmus::control {
 
-inline constexpr std::size_t kMaxBody = std::size_t{64} << 20;
+// What is read as a whole: reading it holds the control thread up, so that it has to be short.
+inline constexpr std::size_t kMaxBody = std::size_t{1} << 20;
+// What a BodySink takes, piece by piece.
+inline constexpr std::size_t kMaxStreamedBody = std::size_t{512} << 20;
 
 class HttpServer {
   public:
     using Handler = std::function<HttpResponse(const HttpRequest&)>;
+    // Looks at a request before its body: nothing special, a refusal, or who takes the body.
+    using Opening = std::variant<std::monostate, HttpResponse, std::unique_ptr<BodySink>>;
+    using Open = std::function<Opening(const HttpRequest&)>;
 
     // Listens when it returns. The handler is called by run() with whole requests; bodies are wiped
     // after it.
-    [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(const std::string& socket_path,
-                                                                   Handler handler);
+    [[nodiscard]] static Result<std::unique_ptr<HttpServer>>
+    start(const std::string& socket_path, Handler handler, Open open = {}, HttpLimits limits = {});
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
     // Ends all connections and removes the socket's file.

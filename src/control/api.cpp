@@ -1,7 +1,9 @@
 #include "control/api.hpp"
 
-#include "control/api_call.hpp"
+#include "control/api_row.hpp"
+#include "control/body_lines.hpp"
 #include "control/http_error.hpp"
+#include "control/http_tags.hpp"
 #include "control/url.hpp"
 
 #include <algorithm>
@@ -14,157 +16,81 @@
 namespace isthmus::control {
 namespace {
 
-enum class Body : uint8_t { none, json };
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kLines = "application/x-ndjson";
 
-// Segments of a path in capitals are placeholders: their resolvers are in kPlaceholders.
-struct Row {
-    std::string_view verb;
-    std::string_view path;
-    Body body;
-    CallHandler handler;
-    std::string_view query = {}; // the one query field that is allowed
-};
-
+#define EDGE_PATH "/v1/edges/EDGE/"
+#define CHANNEL_PATH EDGE_PATH "channels/CHANNEL"
+#define ATTACHMENT_PATH EDGE_PATH "attachments/NAME"
 constexpr auto kRows = std::to_array<Row>({
-    {"GET", "/v1/status", Body::none, get_status},
-    {"GET", "/v1/edges", Body::none, get_edges},
-    {"GET", "/v1/counters", Body::none, get_counters},
-    {"GET", "/v1/drops", Body::none, get_drops},
-    {"GET", "/v1/runtime", Body::none, get_runtime},
-    {"GET", "/v1/edges/EDGE/mtu", Body::none, get_sizes},
-    {"GET", "/v1/edges/EDGE/capacity", Body::none, get_capacity},
-    {"GET", "/v1/edges/EDGE/ports", Body::none, get_ports},
-    {"PATCH", "/v1/edges/EDGE/ports/PORT", Body::json, patch_port},
-    {"GET", "/v1/edges/EDGE/ports/PORT/traffic", Body::none, get_traffic},
-    {"PUT", "/v1/edges/EDGE/ports/PORT/traffic", Body::json, put_traffic},
-    {"GET", "/v1/edges/EDGE/interconnects", Body::none, get_interconnects},
-    {"GET", "/v1/edges/EDGE/channels", Body::none, get_channels},
-    {"GET", "/v1/edges/EDGE/channels/CHANNEL", Body::none, get_channel},
-    {"PATCH", "/v1/edges/EDGE/channels/CHANNEL", Body::json, patch_channel},
-    {"POST", "/v1/edges/EDGE/channels/CHANNEL/tx-sas", Body::json, post_tx_sa},
-    {"PATCH", "/v1/edges/EDGE/channels/CHANNEL/tx-sas", Body::json, patch_tx_sas},
-    {"DELETE", "/v1/edges/EDGE/channels/CHANNEL/tx-sas/AN", Body::none, delete_tx_sa},
-    {"POST", "/v1/edges/EDGE/channels/CHANNEL/rx-scs", Body::json, post_rx_sc},
-    {"DELETE", "/v1/edges/EDGE/channels/CHANNEL/rx-scs/SCI", Body::none, delete_rx_sc},
-    {"POST", "/v1/edges/EDGE/channels/CHANNEL/rx-scs/SCI/sas", Body::json, post_rx_sa},
-    {"PATCH", "/v1/edges/EDGE/channels/CHANNEL/rx-scs/SCI/sas/AN", Body::json, patch_rx_sa},
-    {"DELETE", "/v1/edges/EDGE/channels/CHANNEL/rx-scs/SCI/sas/AN", Body::none, delete_rx_sa},
-    {"GET", "/v1/edges/EDGE/attachments", Body::none, get_attachments},
-    {"POST", "/v1/edges/EDGE/attachments", Body::json, post_attachment},
-    {"GET", "/v1/edges/EDGE/attachments/NAME", Body::none, get_attachment},
-    {"PUT", "/v1/edges/EDGE/attachments/NAME", Body::json, put_attachment},
-    {"DELETE", "/v1/edges/EDGE/attachments/NAME", Body::none, delete_attachment},
-    {"PUT", "/v1/edges/EDGE/attachments/NAME/features/CHANNEL", Body::json, put_feature},
-    {"DELETE", "/v1/edges/EDGE/attachments/NAME/features/CHANNEL", Body::none, delete_feature},
-    {"GET", "/v1/edges/EDGE/attachments/NAME/routes", Body::none, get_routes},
-    {"POST", "/v1/edges/EDGE/attachments/NAME/routes", Body::json, post_route},
-    {"PATCH", "/v1/edges/EDGE/attachments/NAME/routes", Body::json, patch_routes},
-    {"PUT", "/v1/edges/EDGE/attachments/NAME/routes/PREFIX", Body::json, put_route},
-    {"DELETE", "/v1/edges/EDGE/attachments/NAME/routes/PREFIX", Body::none, delete_route},
-    {"PATCH", "/v1/edges/EDGE/attachments/NAME/limits", Body::json, patch_limits},
-    {"GET", "/v1/edges/EDGE/neighbours", Body::none, get_neighbours},
-    {"PUT", "/v1/edges/EDGE/attachments/NAME/neighbours/ADDRESS", Body::json, put_neighbour},
-    {"DELETE", "/v1/edges/EDGE/attachments/NAME/neighbours/ADDRESS", Body::none, delete_neighbour,
-     "channel"},
+    {"GET", "/v1/openapi.json", get_openapi, "", "OpenApi", "", "this file"},
+    {"GET", "/v1/status", get_status, "", "Status", "", "version, memory, workers, host stack"},
+    {"GET", "/v1/edges", get_edges, "", "Edges", "", "the edges of this daemon"},
+    {"GET", "/v1/counters", get_counters, "", "Counters", "", "everything that counts"},
+    {"GET", "/v1/drops", get_drops, "", "Drops", "", "all drop reasons, with packets by edge"},
+    {"GET", "/v1/runtime", get_runtime, "", "Runtime", "", "what workers and their stages cost"},
+    {"GET", EDGE_PATH "mtu", get_sizes, "", "Sizes", "", "sizes of ports and attachments"},
+    {"GET", EDGE_PATH "capacity", get_capacity, "", "Capacity", "",
+     "what is sold and free on each interconnect"},
+    {"GET", EDGE_PATH "ports", get_ports, "", "Ports", "limit after name_prefix", "ports"},
+    {"GET", EDGE_PATH "ports/PORT", get_port, "", "Port", "", "a port"},
+    {"PATCH", EDGE_PATH "ports/PORT", patch_port, "PortState", "Port", "",
+     "sets the admin state; a port that is down is not polled"},
+    {"GET", EDGE_PATH "ports/PORT/traffic", get_traffic, "", "TrafficReport", "",
+     "what a generator sent and received"},
+    {"PUT", EDGE_PATH "ports/PORT/traffic", put_traffic, "Traffic", "TrafficReport", "",
+     "what a generator sends; no streams: nothing"},
+    {"GET", EDGE_PATH "interconnects", get_interconnects, "", "Interconnects",
+     "limit after name_prefix", "interconnects and their channels"},
+    {"GET", EDGE_PATH "channels", get_channels, "", "Channels",
+     "limit after name_prefix interconnect", "channels, as each by itself"},
+    {"GET", CHANNEL_PATH, get_channel, "", "Channel", "", "a channel with SCs, SAs and counters"},
+    {"PATCH", CHANNEL_PATH, patch_channel, "ChannelState", "Channel", "", "sets the admin state"},
+    {"POST", CHANNEL_PATH "/tx-sas", post_tx_sa, "TxSa", "Channel", "", "installs a transmit SA"},
+    {"PATCH", CHANNEL_PATH "/tx-sas", patch_tx_sas, "EncodingAn", "Channel", "",
+     "protects with this SA from now on"},
+    {"DELETE", CHANNEL_PATH "/tx-sas/AN", delete_tx_sa, "", "", "", "removes a transmit SA"},
+    {"POST", CHANNEL_PATH "/rx-scs", post_rx_sc, "RxSc", "Channel", "", "makes a receive SC"},
+    {"DELETE", CHANNEL_PATH "/rx-scs/SCI", delete_rx_sc, "", "", "",
+     "removes a receive SC and its SAs"},
+    {"POST", CHANNEL_PATH "/rx-scs/SCI/sas", post_rx_sa, "RxSa", "Channel", "",
+     "installs a receive SA"},
+    {"PATCH", CHANNEL_PATH "/rx-scs/SCI/sas/AN", patch_rx_sa, "InUse", "Channel", "",
+     "accepts what this SA protects, or refuses it"},
+    {"DELETE", CHANNEL_PATH "/rx-scs/SCI/sas/AN", delete_rx_sa, "", "", "", "removes a receive SA"},
+    {"GET", EDGE_PATH "attachments", get_attachments, "", "Attachments",
+     "limit after name_prefix port interconnect channel", "attachments without their routes"},
+    {"POST", EDGE_PATH "attachments", post_attachment, "Attachment", "AttachmentState", "",
+     "makes an attachment"},
+    {"GET", ATTACHMENT_PATH, get_attachment, "", "AttachmentState", "", "an attachment"},
+    {"PUT", ATTACHMENT_PATH, put_attachment, "AttachmentPut", "AttachmentState", "",
+     "makes or replaces an attachment; counters stay, and static neighbours that still fit", true},
+    {"DELETE", ATTACHMENT_PATH, delete_attachment, "", "", "", "removes an attachment"},
+    {"PUT", ATTACHMENT_PATH "/features/CHANNEL", put_feature, "Feature", "AttachmentState", "",
+     "sets an attachment's parameters on a channel", true},
+    {"DELETE", ATTACHMENT_PATH "/features/CHANNEL", delete_feature, "", "", "",
+     "takes an attachment off a channel"},
+    {"GET", ATTACHMENT_PATH "/routes", get_routes, "", "Routes", "limit after within covers via",
+     "routes in order; as NDJSON: all of them, unless there is a limit", false, true},
+    {"POST", ATTACHMENT_PATH "/routes", post_route, "Route", "Route", "",
+     "adds a route; a conflict if there is one"},
+    {"PATCH", ATTACHMENT_PATH "/routes", patch_routes, "RouteChange", "RouteCounts", "",
+     "adds, replaces and removes any number of routes in one step", false, true},
+    {"PUT", ATTACHMENT_PATH "/routes/PREFIX", put_route, "RouteVia", "Route", "",
+     "adds or replaces a route", true},
+    {"DELETE", ATTACHMENT_PATH "/routes/PREFIX", delete_route, "", "", "", "removes a route"},
+    {"PATCH", ATTACHMENT_PATH "/limits", patch_limits, "Limits", "LimitsState", "",
+     "sets limits; null: none; what is left out stays"},
+    {"GET", EDGE_PATH "neighbours", get_neighbours, "", "Neighbours",
+     "limit after attachment channel", "neighbours of all links"},
+    {"PUT", ATTACHMENT_PATH "/neighbours/ADDRESS", put_neighbour, "Neighbour", "", "",
+     "makes a static entry"},
+    {"DELETE", ATTACHMENT_PATH "/neighbours/ADDRESS", delete_neighbour, "", "", "channel",
+     "removes a static entry, or forgets a learnt one; without channel: on the VPC side"},
 });
-
-Error no_such(std::string what, const std::string& value) {
-    return {ErrorCode::not_found, what + " '" + value + "' does not exist", what, value};
-}
-
-Result<void> resolve_edge(Call& call, const std::string& text) {
-    const auto& edges = call.config().edges;
-    const auto found = std::ranges::find(edges, text, &EdgeConfig::name);
-    if (found == edges.end())
-        return no_such("edge", text);
-    call.edge = EdgeId{static_cast<std::size_t>(found - edges.begin())};
-    return {};
-}
-
-Result<void> resolve_port(Call& call, const std::string& text) {
-    const auto port = find_port(call.config(), call.edge, text);
-    if (!port)
-        return no_such("port", text);
-    call.port = *port;
-    return {};
-}
-
-Result<void> resolve_channel(Call& call, const std::string& text) {
-    const auto channel = find_channel(call.config(), call.edge, text);
-    if (!channel)
-        return no_such("channel", text);
-    call.channel = *channel;
-    return {};
-}
-
-Result<void> resolve_attachment(Call& call, const std::string& text) {
-    if (const auto id = call.model().index.named(call.edge, text)) {
-        call.attachment = *id;
-        return {};
-    }
-    return no_such("attachment", text);
-}
-
-template <auto Member, auto Parse>
-Result<void> resolve_value(Call& call, const std::string& text, const char* field) {
-    const auto value = Parse(text, field);
-    if (!value)
-        return value.error();
-    call.*Member = *value;
-    return {};
-}
-
-Result<void> resolve_prefix(Call& call, const std::string& text) {
-    return resolve_value<&Call::prefix, parse_prefix>(call, text, "prefix");
-}
-
-Result<void> resolve_address(Call& call, const std::string& text) {
-    return resolve_value<&Call::address, parse_ip>(call, text, "address");
-}
-
-Result<void> resolve_sci(Call& call, const std::string& text) {
-    return resolve_value<&Call::sci, parse_sci>(call, text, "sci");
-}
-
-Result<void> resolve_an(Call& call, const std::string& text) {
-    const auto an = parse_an(text);
-    if (!an)
-        return an.error();
-    call.an = *an;
-    return {};
-}
-
-struct Placeholder {
-    std::string_view segment;
-    Result<void> (*resolve)(Call&, const std::string&);
-};
-constexpr auto kPlaceholders = std::to_array<Placeholder>({
-    {"EDGE", resolve_edge},
-    {"PORT", resolve_port},
-    {"CHANNEL", resolve_channel},
-    {"NAME", resolve_attachment},
-    {"PREFIX", resolve_prefix},
-    {"ADDRESS", resolve_address},
-    {"SCI", resolve_sci},
-    {"AN", resolve_an},
-});
-
-const Placeholder* placeholder_of(std::string_view segment) {
-    const auto found = std::ranges::find(kPlaceholders, segment, &Placeholder::segment);
-    return found == kPlaceholders.end() ? nullptr : &*found;
-}
-
-// Calls visit(segment of the pattern, index) for each; false if one call was.
-template <class Visit> bool each_segment(std::string_view pattern, const Visit& visit) {
-    for (std::size_t i = 0; !pattern.empty(); ++i) {
-        pattern.remove_prefix(1);
-        const auto end = std::min(pattern.find('/'), pattern.size());
-        if (!visit(pattern.substr(0, end), i))
-            return false;
-        pattern.remove_prefix(end);
-    }
-    return true;
-}
+#undef EDGE_PATH
+#undef CHANNEL_PATH
+#undef ATTACHMENT_PATH
 
 bool matches(std::string_view pattern, const std::vector<std::string>& path) {
     const auto slashes = std::ranges::count(pattern, '/');
@@ -174,45 +100,30 @@ bool matches(std::string_view pattern, const std::vector<std::string>& path) {
            });
 }
 
-Result<void> resolve(Call& call, const Row& row, const std::vector<std::string>& path) {
-    Result<void> result;
-    each_segment(row.path, [&](std::string_view segment, std::size_t i) {
-        if (const auto* placeholder = placeholder_of(segment))
-            result = placeholder->resolve(call, path[i]);
-        return result.has_value();
-    });
-    return result;
-}
-
-Result<void> check_query(const HttpRequest& request, const Row& row) {
-    for (std::size_t i = 0; i < request.query.size(); ++i)
-        if (request.query[i].first != row.query || i > 0)
-            return invalid_value("query", request.query[i].first,
-                                 row.query.empty() ? "no query"
-                                                   : std::string(row.query) + ", once");
-    return {};
-}
-
-bool is_json(std::string_view content_type) {
-    constexpr std::string_view kJson = "application/json";
+// A media type, whatever its parameters are.
+bool is_type(std::string_view content_type, std::string_view wanted) {
     auto type = content_type.substr(0, content_type.find(';'));
     while (type.ends_with(' ') || type.ends_with('\t'))
         type.remove_suffix(1);
-    return type.size() == kJson.size() && strncasecmp(type.data(), kJson.data(), type.size()) == 0;
+    return type.size() == wanted.size() &&
+           strncasecmp(type.data(), wanted.data(), type.size()) == 0;
 }
 
 // The body as the row wants it; a reply if it is not so.
 std::optional<HttpResponse> read_body(Call& call, const Row& row) {
     const HttpRequest& request = call.request;
-    if (row.body == Body::none) {
+    if (row.body.empty()) {
         if (request.body.empty())
             return std::nullopt;
         return render_error(invalid_value("body", "a body", "none"));
     }
-    if (!request.content_type.empty() && !is_json(request.content_type))
+    if (call.lines)
+        return std::nullopt;
+    if (!request.content_type.empty() && !is_type(request.content_type, kJson))
         return render_error(
             415, "unsupported_media_type",
-            invalid_value("Content-Type", request.content_type, "application/json"));
+            invalid_value("Content-Type", request.content_type,
+                          std::string(kJson) + (row.lines ? " or " + std::string(kLines) : "")));
     auto body = parse_json(request.body);
     if (!body)
         return render_error(body.error());
@@ -220,53 +131,180 @@ std::optional<HttpResponse> read_body(Call& call, const Row& row) {
     return std::nullopt;
 }
 
-HttpResponse run(ControlPlane& control, const HttpRequest& request, const Row& row,
-                 const std::vector<std::string>& path) {
-    Call call{control, request, {}, {}, {}, {}, {}, {}, {}, {}};
-    if (auto good = check_query(request, row); !good)
-        return render_error(good.error());
-    if (auto found = resolve(call, row, path); !found)
+// What the path names exists; of rows that may create it.
+bool exists(const Call& call, const Row& row) {
+    if (row.path.ends_with("/PREFIX"))
+        return call.attached().routes.contains(call.prefix);
+    if (row.path.ends_with("/CHANNEL"))
+        return call.attached().features.contains(call.channel);
+    return call.attachment.valid();
+}
+
+HttpResponse precondition_failed(const char* field, const std::string& given, std::string tag) {
+    auto refusal = render_error(
+        412, "precondition_failed",
+        invalid_value(field, given.substr(0, 64), tag.empty() ? "nothing is there" : tag));
+    refusal.etag = std::move(tag);
+    return refusal;
+}
+
+// What If-Match and If-None-Match ask for; a refusal if it is not so.
+std::optional<HttpResponse> check_conditions(const Call& call, const Row& row,
+                                             const std::string& tag) {
+    const HttpRequest& request = call.request;
+    if (request.if_match) {
+        const auto wanted = parse_entity_tags(*request.if_match, "If-Match");
+        if (!wanted)
+            return render_error(wanted.error());
+        if (tag.empty() || !(wanted->any || std::ranges::count(wanted->strong, tag) != 0))
+            return precondition_failed("If-Match", *request.if_match, tag);
+    }
+    if (!request.if_none_match || row.verb == "GET")
+        return std::nullopt;
+    const auto unwanted = parse_entity_tags(*request.if_none_match, "If-None-Match");
+    if (!unwanted)
+        return render_error(unwanted.error());
+    if (!unwanted->any || !row.creates)
+        return render_error(invalid_value("If-None-Match", request.if_none_match->substr(0, 64),
+                                          row.creates ? "*" : "none with this method and path"));
+    if (exists(call, row))
+        return precondition_failed("If-None-Match", *request.if_none_match, tag);
+    return std::nullopt;
+}
+
+// Everything but the body.
+std::optional<HttpResponse> prepare(Call& call, const Row& row,
+                                    const std::vector<std::string>& path, const ObjectTags& tags) {
+    if (auto found = resolve_path(call, row, path); !found)
         return render_error(found.error());
+    if (auto good = read_query(call, row); !good)
+        return render_error(good.error());
+    return check_conditions(call, row, tags.of(call));
+}
+
+Call make_call(ControlPlane& control, const HttpRequest& request) {
+    return {control, request, {}, nullptr, {}, {}, {}, {}, {}, {}, {}, {}, {}, 0, false, false};
+}
+
+HttpResponse run(ControlPlane& control, ObjectTags& tags, const HttpRequest& request,
+                 const Row& row, const std::vector<std::string>& path, RouteLines* lines) {
+    Call call = make_call(control, request);
+    call.lines = lines;
+    if (auto refusal = prepare(call, row, path, tags))
+        return std::move(*refusal);
     if (auto refusal = read_body(call, row))
         return std::move(*refusal);
     Reply reply = row.handler(call);
-    return reply ? *std::move(reply) : render_error(reply.error());
+    // A change that a worker has not confirmed is made.
+    if (row.verb != "GET" && !call.unchanged &&
+        (reply || reply.error().code == ErrorCode::unavailable))
+        tags.changed(call);
+    if (!reply)
+        return render_error(reply.error());
+    HttpResponse response = *std::move(reply);
+    if (row.handler != delete_attachment)
+        response.etag = tags.of(call);
+    return response;
 }
 
-HttpResponse dispatch(ControlPlane& control, const HttpRequest& request) {
+// The row of a request; all that its path has, if there is none for the method.
+struct Found {
+    const Row* row = nullptr;
+    std::string allow = {};
+};
+Found find_row(const std::vector<std::string>& path, std::string_view verb) {
+    Found found;
+    for (const auto& row : kRows) {
+        if (!matches(row.path, path))
+            continue;
+        if (row.verb == verb)
+            return {&row};
+        found.allow += found.allow.empty() ? "" : ", ";
+        found.allow += row.verb == "GET" ? "GET, HEAD" : row.verb;
+    }
+    return found;
+}
+
+HttpResponse dispatch(ControlPlane& control, ObjectTags& tags, const HttpRequest& request,
+                      RouteLines* lines) {
     const auto path = split_path(request.path);
     if (!path)
         return render_error(
             invalid_value("path", request.path, "percent-encoded segments that are not empty"));
     // HEAD is GET whose body the server does not send (RFC 9110, section 9.3.2).
-    std::string_view verb = request.method;
-    if (verb == "HEAD")
-        verb = "GET";
-    std::string allow;
-    for (const auto& row : kRows) {
-        if (!matches(row.path, *path))
-            continue;
-        if (row.verb == verb)
-            return run(control, request, row, *path);
-        allow += allow.empty() ? "" : ", ";
-        allow += row.verb == "GET" ? "GET, HEAD" : row.verb;
-    }
+    auto [row, allow] = find_row(*path, request.method == "HEAD" ? "GET" : request.method);
+    if (row)
+        return run(control, tags, request, *row, *path, lines);
     if (allow.empty())
-        return render_error(no_such("path", request.path));
+        return render_error({ErrorCode::not_found, "path '" + request.path + "' does not exist",
+                             "path", request.path});
     auto refusal =
         render_error(405, "method_not_allowed", invalid_value("method", request.method, allow));
     refusal.allow = std::move(allow);
     return refusal;
 }
 
+// What is named is looked up again when the last line is here: it may have gone meanwhile.
+class RouteUpload : public BodySink {
+  public:
+    RouteUpload(Api& api, HttpRequest request) : api_(api), request_(std::move(request)) {}
+    void take(std::string_view piece) override { lines_.take(piece); }
+    HttpResponse finish() override { return api_.handle(request_, &lines_); }
+
+  private:
+    Api& api_;
+    HttpRequest request_;
+    RouteLines lines_;
+};
+
 } // namespace
 
-HttpResponse Api::handle(const HttpRequest& request) {
+std::span<const Row> api_rows() {
+    return kRows;
+}
+
+std::vector<unsigned> statuses_of(const Row& row) {
+    const bool change = row.verb != "GET";
+    std::vector<unsigned> all;
+    const auto add = [&](bool condition, unsigned status) {
+        if (condition)
+            all.push_back(status);
+    };
+    add(!row.answer.empty() && row.verb != "POST", 200);
+    add(row.verb == "POST" || row.handler == put_attachment, 201);
+    add(row.answer.empty(), 204);
+    add(true, 400);
+    add(row.path.find("EDGE") != std::string_view::npos, 404);
+    add(true, 408);
+    add(change || row.path.ends_with("/traffic"), 409);
+    add(true, 412);
+    add(!row.body.empty(), 413);
+    add(!row.body.empty(), 415);
+    for (const unsigned status : {429u, 431u, 500u, 503u})
+        add(true, status);
+    add(change, 507);
+    return all;
+}
+
+HttpResponse Api::handle(const HttpRequest& request, RouteLines* lines) {
     try {
-        return dispatch(control_, request);
+        return dispatch(control_, tags_, request, lines);
     } catch (const std::exception& failure) {
         return render_error({ErrorCode::internal, failure.what()});
     }
+}
+
+HttpServer::Opening Api::open(const HttpRequest& request) {
+    if (!is_type(request.content_type, kLines))
+        return {};
+    const auto path = split_path(request.path);
+    const Row* row = path ? find_row(*path, request.method).row : nullptr;
+    if (!row || !row->lines || row->body.empty())
+        return {};
+    Call call = make_call(control_, request);
+    if (auto refusal = prepare(call, *row, *path, tags_))
+        return std::move(*refusal);
+    return std::make_unique<RouteUpload>(*this, request);
 }
 
 } // namespace isthmus::control

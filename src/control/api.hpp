@@ -2,20 +2,28 @@
 // The control API of docs/api.md: requests in, calls of the ControlPlane, replies out. Control
 // thread only.
 
+#include "control/api_tags.hpp"
 #include "control/control_plane.hpp"
 #include "control/http_message.hpp"
+#include "control/http_server.hpp"
 
 namespace isthmus::control {
+
+class RouteLines;
 
 class Api {
   public:
     explicit Api(ControlPlane& control) : control_(control) {}
 
-    // Never throws for any request; every refusal is a reply with an error body.
-    [[nodiscard]] HttpResponse handle(const HttpRequest& request);
+    // Never throws for any request; every refusal is a reply with an error body. `lines`: the body,
+    // read already.
+    [[nodiscard]] HttpResponse handle(const HttpRequest& request, RouteLines* lines = nullptr);
+    // Of a request whose body has not come yet: who takes it as it arrives.
+    [[nodiscard]] HttpServer::Opening open(const HttpRequest& request);
 
   private:
     ControlPlane& control_;
+    ObjectTags tags_;
 };
 
 } // namespace isthmus::control

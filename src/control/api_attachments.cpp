@@ -1,5 +1,7 @@
 #include "control/api_call.hpp"
+#include "control/api_page.hpp"
 #include "control/render.hpp"
+#include "isthmus/clock.hpp"
 
 namespace isthmus::control {
 namespace {
@@ -8,8 +10,11 @@ HttpResponse attachment_reply(const Call& call, AttachmentId id, unsigned status
     const Attachment& attachment = call.model().attachments.at(id);
     JsonWriter json;
     begin_attachment(json, call.config(), attachment);
-    json.key("routes");
-    write_routes(json, attachment);
+    // Many are read page by page, or as lines.
+    if (attachment.routes.size() <= kMaxPage) {
+        json.key("routes");
+        write_routes(json, attachment);
+    }
     json.key("counters").begin_object();
     write_directions(json, call.control.attachment_counters(id));
     json.end_object().end_object();
@@ -20,12 +25,6 @@ Reply attachment_reply(const Call& call, const Result<void>& changed) {
     if (!changed)
         return changed.error();
     return attachment_reply(call, call.attachment);
-}
-
-HttpResponse route_reply(const IpPrefix& prefix, const Route& route, unsigned status) {
-    JsonWriter json;
-    write_route(json, prefix, route);
-    return {status, json.take()};
 }
 
 // Static neighbours are no part of an attachment's body: those whose subnet is still there stay.
@@ -46,33 +45,47 @@ void keep_neighbours(const Attachment& before, Attachment& next) {
     }
 }
 
-// The link of an attachment that a neighbour is on: `?channel=NAME`, or the VPC side.
-Result<LinkId> link_of(const Call& call) {
-    LinkId link{call.attachment, {}};
-    for (const auto& [name, value] : call.request.query) {
-        const auto channel = find_channel(call.config(), call.edge, value);
-        if (!channel)
-            return Error{ErrorCode::not_found, "channel " + value + " does not exist", name, value};
-        link.channel = *channel;
-    }
-    return link;
+// What a PUT says is there already.
+bool same(const Attachment& a, const Attachment& b) {
+    return a.interconnect == b.interconnect && a.port == b.port && a.vlan == b.vlan &&
+           a.mtu == b.mtu && a.mss_clamp == b.mss_clamp && a.local == b.local &&
+           a.egress_limit == b.egress_limit && a.ingress_limit == b.ingress_limit &&
+           a.features == b.features && a.static_neighbours == b.static_neighbours &&
+           a.routes == b.routes;
+}
+
+bool wanted(const Query& query, const Attachment& attachment) {
+    return attachment.name.starts_with(query.name_prefix) &&
+           (!query.port || attachment.port == *query.port) &&
+           (!query.interconnect || attachment.interconnect == *query.interconnect) &&
+           (!query.channel || attachment.features.contains(*query.channel));
+}
+
+LinkId link_of(const Call& call) {
+    return {call.attachment, call.query.channel.value_or(ChannelId{})};
+}
+
+// "ATTACHMENT/CHANNEL/ADDRESS", with no channel on the VPC side.
+std::string key_of(const Config& config, const std::string& attachment, const Neighbour& it) {
+    return attachment + "/" +
+           (it.link.channel.valid() ? config.channels[it.link.channel.value].name : "") + "/" +
+           to_string(it.address);
 }
 
 } // namespace
 
 Reply get_attachments(Call& call) {
-    JsonWriter json;
-    json.begin_object().key("attachments").begin_array();
-    for (const auto& [id, attachment] : call.model().attachments) {
-        if (attachment.edge != call.edge)
-            continue;
-        begin_attachment(json, call.config(), attachment);
-        json.key("counters").begin_object();
-        write_directions(json, call.control.attachment_counters(id));
-        json.end_object().end_object();
-    }
-    json.end_array().end_object();
-    return HttpResponse{200, json.take()};
+    std::vector<std::pair<std::string, AttachmentId>> found;
+    for (const auto& [id, attachment] : call.model().attachments)
+        if (attachment.edge == call.edge && wanted(call.query, attachment))
+            found.emplace_back(attachment.name, id);
+    return page_reply(call.query, "attachments", std::move(found),
+                      [&](JsonWriter& json, AttachmentId id) {
+                          begin_attachment(json, call.config(), call.model().attachments.at(id));
+                          json.key("counters").begin_object();
+                          write_directions(json, call.control.attachment_counters(id));
+                          json.end_object().end_object();
+                      });
 }
 
 Reply post_attachment(Call& call) {
@@ -82,6 +95,7 @@ Reply post_attachment(Call& call) {
     const auto added = call.control.add_attachment(*std::move(spec));
     if (!added)
         return added.error();
+    call.attachment = *added;
     return attachment_reply(call, *added, 201);
 }
 
@@ -90,10 +104,20 @@ Reply get_attachment(Call& call) {
 }
 
 Reply put_attachment(Call& call) {
-    auto spec = read_attachment(call.body, call.config(), call.edge, call.attached().name);
+    auto spec = read_attachment(call.body, call.config(), call.edge, call.name);
     if (!spec)
         return spec.error();
+    if (!call.attachment.valid()) {
+        const auto added = call.control.add_attachment(*std::move(spec));
+        if (!added)
+            return added.error();
+        call.attachment = *added;
+        return attachment_reply(call, *added, 201);
+    }
     keep_neighbours(call.attached(), *spec);
+    call.unchanged = same(call.attached(), *spec);
+    if (call.unchanged)
+        return attachment_reply(call, Result<void>{});
     return attachment_reply(call,
                             call.control.replace_attachment(call.attachment, *std::move(spec)));
 }
@@ -106,62 +130,16 @@ Reply put_feature(Call& call) {
     const auto feature = read_feature(call.body);
     if (!feature)
         return feature.error();
+    const auto before = call.attached().features.find(call.channel);
+    call.unchanged = before != call.attached().features.end() && before->second == *feature;
+    if (call.unchanged)
+        return attachment_reply(call, Result<void>{});
     return attachment_reply(call,
                             call.control.set_feature(call.attachment, call.channel, *feature));
 }
 
 Reply delete_feature(Call& call) {
     return done(call.control.remove_feature(call.attachment, call.channel));
-}
-
-Reply get_routes(Call& call) {
-    JsonWriter json;
-    json.begin_object().key("routes");
-    write_routes(json, call.attached());
-    json.end_object();
-    return HttpResponse{200, json.take()};
-}
-
-Reply post_route(Call& call) {
-    const auto route = read_route(call.body);
-    if (!route)
-        return route.error();
-    const auto& [prefix, to] = *route;
-    if (call.attached().routes.contains(prefix))
-        return Error{ErrorCode::conflict, "prefix: " + to_string(prefix) + " has a route already",
-                     "prefix", to_string(prefix)};
-    if (auto changed = call.control.change_routes(call.attachment, {{*route}, {}}); !changed)
-        return changed.error();
-    return route_reply(prefix, to, 201);
-}
-
-Reply put_route(Call& call) {
-    const auto route = read_route_via(call.body);
-    if (!route)
-        return route.error();
-    const RouteChange change{{{call.prefix, *route}}, {}};
-    if (auto changed = call.control.change_routes(call.attachment, change); !changed)
-        return changed.error();
-    return route_reply(call.prefix, *route, 200);
-}
-
-Reply delete_route(Call& call) {
-    return done(call.control.change_routes(call.attachment, {{}, {call.prefix}}));
-}
-
-Reply patch_routes(Call& call) {
-    const auto change = read_route_change(call.body);
-    if (!change)
-        return change.error();
-    if (auto changed = call.control.change_routes(call.attachment, *change); !changed)
-        return changed.error();
-    JsonWriter json;
-    json.begin_object()
-        .member("added", change->add.size())
-        .member("removed", change->remove.size())
-        .member("route_count", call.attached().routes.size())
-        .end_object();
-    return HttpResponse{200, json.take()};
 }
 
 Reply patch_limits(Call& call) {
@@ -181,14 +159,33 @@ Reply put_neighbour(Call& call) {
     if (!neighbour)
         return neighbour.error();
     const LinkId link{call.attachment, neighbour->channel};
+    const auto& entries = call.attached().static_neighbours;
+    const auto before = entries.find({link.channel, call.address});
+    call.unchanged = before != entries.end() && before->second == neighbour->mac;
+    if (call.unchanged)
+        return HttpResponse{204};
     return done(call.control.set_static_neighbour(link, call.address, neighbour->mac));
 }
 
 Reply delete_neighbour(Call& call) {
-    const auto link = link_of(call);
-    if (!link)
-        return link.error();
-    return done(call.control.remove_neighbour(*link, call.address));
+    return done(call.control.remove_neighbour(link_of(call), call.address));
+}
+
+Reply get_neighbours(Call& call) {
+    const auto& attachments = call.model().attachments;
+    std::vector<std::pair<std::string, Neighbour>> found;
+    for (const auto& it : call.control.neighbours()) {
+        const auto owner = attachments.find(it.link.attachment);
+        if (owner == attachments.end() || owner->second.edge != call.edge ||
+            (call.query.attachment && owner->first != *call.query.attachment) ||
+            (call.query.channel && it.link.channel != *call.query.channel))
+            continue;
+        found.emplace_back(key_of(call.config(), owner->second.name, it), it);
+    }
+    return page_reply(call.query, "neighbours", std::move(found),
+                      [&](JsonWriter& json, const Neighbour& it) {
+                          write_neighbour(json, call.model(), it, monotonic_ns());
+                      });
 }
 
 } // namespace isthmus::control

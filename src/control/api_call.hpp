@@ -6,25 +6,49 @@
 #include "control/http_message.hpp"
 #include "control/json_writer.hpp"
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace isthmus::control {
+
+inline constexpr std::size_t kPage = 1000, kMaxPage = 10'000; // elements of a list
+inline constexpr std::size_t kMaxQueryValue = 256;
+
+class RouteLines;
+
+// What the query asks for, if the row has it.
+struct Query {
+    std::size_t limit = kPage;
+    std::string after; // empty: from the begin
+    std::string name_prefix;
+    std::optional<PortId> port;
+    std::optional<InterconnectId> interconnect;
+    std::optional<ChannelId> channel;
+    std::optional<AttachmentId> attachment;
+    RouteFilter routes;
+};
 
 // What the path names, resolved before the handler is called: a row's handler may rely on every
 // member that a placeholder of its path stands for. Ids are of things that exist.
 struct Call {
     ControlPlane& control;
     const HttpRequest& request;
-    JsonValue body; // if the row has one
+    JsonValue body;              // if the row has one
+    RouteLines* lines = nullptr; // or its lines
+    Query query;
 
     EdgeId edge;
     PortId port;
     ChannelId channel;
-    AttachmentId attachment;
+    AttachmentId attachment; // none: `name` is free, and the row creates it
+    std::string name;
     IpPrefix prefix;
     IpAddr address;
     macsec::Sci sci;
     uint8_t an = 0;
+    bool creates = false;   // the last name of the path may be free
+    bool unchanged = false; // set by a handler that had nothing to do
 
     [[nodiscard]] const Model& model() const { return control.model(); }
     [[nodiscard]] const Config& config() const { return control.model().config; }
@@ -50,10 +74,11 @@ Reply get_runtime(Call& call);
 Reply get_sizes(Call& call);
 Reply get_capacity(Call& call);
 Reply get_interconnects(Call& call);
-Reply get_neighbours(Call& call);
+Reply get_openapi(Call& call);
 
 // api_channels.cpp: ports, channels and their keys.
 Reply get_ports(Call& call);
+Reply get_port(Call& call);
 Reply patch_port(Call& call);
 Reply put_traffic(Call& call);
 Reply get_traffic(Call& call);
@@ -77,13 +102,16 @@ Reply put_attachment(Call& call);
 Reply delete_attachment(Call& call);
 Reply put_feature(Call& call);
 Reply delete_feature(Call& call);
+Reply patch_limits(Call& call);
+Reply get_neighbours(Call& call);
+Reply put_neighbour(Call& call);
+Reply delete_neighbour(Call& call);
+
+// api_routes.cpp
 Reply get_routes(Call& call);
 Reply post_route(Call& call);
 Reply put_route(Call& call);
 Reply delete_route(Call& call);
 Reply patch_routes(Call& call);
-Reply patch_limits(Call& call);
-Reply put_neighbour(Call& call);
-Reply delete_neighbour(Call& call);
 
 } // namespace isthmus::control

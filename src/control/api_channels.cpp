@@ -1,4 +1,4 @@
-#include "control/api_call.hpp"
+#include "control/api_page.hpp"
 #include "control/render.hpp"
 
 namespace isthmus::control {
@@ -33,13 +33,17 @@ macsec::CipherSuite suite_of(const Call& call) {
 
 Reply get_ports(Call& call) {
     const auto& ports = call.config().ports;
-    JsonWriter json;
-    json.begin_object().key("ports").begin_array();
+    std::vector<std::pair<std::string, PortId>> found;
     for (std::size_t i = 0; i < ports.size(); ++i)
-        if (ports[i].edge == call.edge)
-            write_port(json, call.config(), call.control.port_info(PortId{i}));
-    json.end_array().end_object();
-    return HttpResponse{200, json.take()};
+        if (ports[i].edge == call.edge && ports[i].name.starts_with(call.query.name_prefix))
+            found.emplace_back(ports[i].name, PortId{i});
+    return page_reply(call.query, "ports", std::move(found), [&](JsonWriter& json, PortId id) {
+        write_port(json, call.config(), call.control.port_info(id));
+    });
+}
+
+Reply get_port(Call& call) {
+    return port_reply(call);
 }
 
 Reply patch_port(Call& call) {
@@ -69,13 +73,15 @@ Reply get_traffic(Call& call) {
 
 Reply get_channels(Call& call) {
     const auto& channels = call.config().channels;
-    JsonWriter json;
-    json.begin_object().key("channels").begin_array();
+    const Query& query = call.query;
+    std::vector<std::pair<std::string, ChannelId>> found;
     for (std::size_t i = 0; i < channels.size(); ++i)
-        if (channels[i].edge == call.edge)
-            write_channel(json, call.config(), call.control.channel_info(ChannelId{i}));
-    json.end_array().end_object();
-    return HttpResponse{200, json.take()};
+        if (channels[i].edge == call.edge && channels[i].name.starts_with(query.name_prefix) &&
+            (!query.interconnect || channels[i].interconnect == *query.interconnect))
+            found.emplace_back(channels[i].name, ChannelId{i});
+    return page_reply(query, "channels", std::move(found), [&](JsonWriter& json, ChannelId id) {
+        write_channel(json, call.config(), call.control.channel_info(id));
+    });
 }
 
 Reply get_channel(Call& call) {

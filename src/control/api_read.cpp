@@ -1,6 +1,6 @@
-#include "control/api_call.hpp"
+#include "control/api_page.hpp"
+#include "control/api_row.hpp"
 #include "control/render.hpp"
-#include "isthmus/clock.hpp"
 
 namespace isthmus::control {
 
@@ -126,25 +126,17 @@ Reply get_capacity(Call& call) {
 
 Reply get_interconnects(Call& call) {
     const auto& all = call.config().interconnects;
-    JsonWriter json;
-    json.begin_object().key("interconnects").begin_array();
+    std::vector<std::pair<std::string, InterconnectId>> found;
     for (std::size_t i = 0; i < all.size(); ++i)
-        if (all[i].edge == call.edge)
-            write_interconnect(json, call.config(), InterconnectId{i});
-    json.end_array().end_object();
-    return HttpResponse{200, json.take()};
+        if (all[i].edge == call.edge && all[i].name.starts_with(call.query.name_prefix))
+            found.emplace_back(all[i].name, InterconnectId{i});
+    return page_reply(
+        call.query, "interconnects", std::move(found),
+        [&](JsonWriter& json, InterconnectId id) { write_interconnect(json, call.config(), id); });
 }
 
-Reply get_neighbours(Call& call) {
-    JsonWriter json;
-    json.begin_object().key("neighbours").begin_array();
-    for (const auto& neighbour : call.control.neighbours()) {
-        const auto owner = call.model().attachments.find(neighbour.link.attachment);
-        if (owner != call.model().attachments.end() && owner->second.edge == call.edge)
-            write_neighbour(json, call.model(), neighbour, monotonic_ns());
-    }
-    json.end_array().end_object();
-    return HttpResponse{200, json.take()};
+Reply get_openapi(Call&) {
+    return HttpResponse{200, openapi_text()};
 }
 
 } // namespace isthmus::control

@@ -33,6 +33,12 @@ struct LimitsChange {
 // Without `prefix`, which the path has.
 [[nodiscard]] Result<Route> read_route_via(const JsonValue& body);
 [[nodiscard]] Result<RouteChange> read_route_change(const JsonValue& body);
+// One line of many: a route, or {"remove":"PREFIX"}. `line` is what errors call it.
+struct RouteLine {
+    IpPrefix prefix;
+    std::optional<Route> route; // none: removed
+};
+[[nodiscard]] Result<RouteLine> read_route_line(const JsonValue& body, std::string_view line);
 
 struct NeighbourBody {
     MacAddr mac;

@@ -230,7 +230,8 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
         return restored.error();
     Api api(control);
     auto server = HttpServer::start(
-        config.socket_path, [&](const HttpRequest& request) { return api.handle(request); });
+        config.socket_path, [&](const HttpRequest& request) { return api.handle(request); },
+        [&](const HttpRequest& request) { return api.open(request); });
     if (!server)
         return server.error();
     (*plane)->start();

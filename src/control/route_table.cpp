@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <type_traits>
 
 namespace isthmus::control {
 namespace {
@@ -172,6 +173,86 @@ std::vector<std::pair<IpPrefix, Route>> RouteTable::in_order() const {
     std::sort(all.begin(), all.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     return all;
+}
+
+bool RouteTable::passes(uint32_t code, const std::optional<Via>& via) const {
+    if (!via)
+        return true;
+    return *via == (code == kChannels    ? Via::channels
+                    : code == kBlackhole ? Via::blackhole
+                                         : Via::vpc);
+}
+
+namespace {
+
+// `outer` is of the other family, or has not all of `inner` in it.
+template <class Prefix> bool outside(const Prefix& inner, const IpPrefix& outer) {
+    const auto* same = std::get_if<Prefix>(&outer);
+    return !same || same->length > inner.length || !contains(*same, inner.addr);
+}
+
+template <class Prefix> bool matches(const Prefix& prefix, const RouteFilter& filter) {
+    if (filter.within && outside(prefix, *filter.within))
+        return false;
+    const auto* covered = filter.covers ? std::get_if<Prefix>(&*filter.covers) : nullptr;
+    return !filter.covers || (covered && !outside(*covered, IpPrefix{prefix}));
+}
+
+} // namespace
+
+template <class Prefix>
+void RouteTable::add_page(Page& out, const PrefixMap<Prefix>& map, const RouteFilter& filter,
+                          const std::optional<IpPrefix>& after, std::size_t most) const {
+    using Found = std::pair<Prefix, uint32_t>;
+    // IPv4 comes first: a cursor of the other family is before all of IPv6, or behind all of IPv4.
+    const auto* from = after ? std::get_if<Prefix>(&*after) : nullptr;
+    const bool behind = after && !from && std::is_same_v<Prefix, Ipv4Prefix>;
+    most -= std::min(most, out.routes.size());
+    std::vector<Found> found;
+    // Twice as many as are wanted are kept until the worse half goes: all beyond it need not be
+    // looked at any more.
+    std::optional<Prefix> bound;
+    const auto prune = [&] {
+        if (found.size() <= most)
+            return;
+        std::nth_element(found.begin(), found.begin() + static_cast<long>(most), found.end());
+        found.resize(most);
+        out.more = true;
+        bound = most == 0 ? Prefix{} : std::max_element(found.begin(), found.end())->first;
+    };
+    map.for_each([&](const Prefix& prefix, uint32_t code) {
+        if (!passes(code, filter.via) || !matches(prefix, filter))
+            return;
+        ++out.total;
+        if (behind || (from && prefix <= *from))
+            return;
+        if (bound && *bound < prefix)
+            return;
+        found.emplace_back(prefix, code);
+        if (found.size() > 2 * most + kFewest)
+            prune();
+    });
+    prune();
+    std::sort(found.begin(), found.end());
+    for (const auto& [prefix, code] : found)
+        out.routes.emplace_back(prefix, route_of(code));
+}
+
+RouteTable::Page RouteTable::page(const RouteFilter& filter, const std::optional<IpPrefix>& after,
+                                  std::size_t most) const {
+    Page out;
+    add_page(out, ipv4_, filter, after, most);
+    add_page(out, ipv6_, filter, after, most);
+    return out;
+}
+
+bool operator==(const RouteTable& a, const RouteTable& b) {
+    bool same = a.size() == b.size();
+    if (same)
+        a.for_each([&](const IpPrefix& prefix, const Route& route) {
+            same = same && b.find(prefix) == route;
+        });
+    return same;
 }
 
 std::vector<IpAddr> RouteTable::next_hops() const {

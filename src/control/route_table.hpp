@@ -23,6 +23,12 @@ struct Route {
     auto operator<=>(const Route&) const = default;
 };
 
+// Which routes of a table; all that are given hold.
+struct RouteFilter {
+    std::optional<IpPrefix> within, covers;
+    std::optional<Via> via;
+};
+
 // A number other than 0 for each of a set of prefixes: open addressing, linear probing.
 template <class Prefix> class PrefixMap {
   public:
@@ -98,8 +104,20 @@ class RouteTable {
     // IPv4 first, by address and length.
     [[nodiscard]] std::vector<std::pair<IpPrefix, Route>> in_order() const;
 
+    // The first `most` routes of that order that the filter has and that come after a prefix, and
+    // how many it has in all. In one walk over the table, whatever its size: a cursor is a prefix,
+    // and holds when routes come and go.
+    struct Page {
+        std::vector<std::pair<IpPrefix, Route>> routes;
+        std::size_t total = 0;
+        bool more = false; // after the last one
+    };
+    [[nodiscard]] Page page(const RouteFilter& filter, const std::optional<IpPrefix>& after,
+                            std::size_t most) const;
+
     // The next hops that routes lead to, in a time that does not depend on the number of routes.
     [[nodiscard]] std::vector<IpAddr> next_hops() const;
+    friend bool operator==(const RouteTable& a, const RouteTable& b);
     [[nodiscard]] bool leads_to(const IpAddr& next_hop) const {
         return others_.contains({Via::vpc, next_hop});
     }
@@ -109,6 +127,10 @@ class RouteTable {
         Route route;
         std::size_t prefixes = 0;
     };
+    [[nodiscard]] bool passes(uint32_t code, const std::optional<Via>& via) const;
+    template <class Prefix>
+    void add_page(Page& out, const PrefixMap<Prefix>& map, const RouteFilter& filter,
+                  const std::optional<IpPrefix>& after, std::size_t most) const;
     [[nodiscard]] uint32_t code_of(const IpPrefix& prefix) const;
     [[nodiscard]] Route route_of(uint32_t code) const;
     [[nodiscard]] uint32_t take_code(const Route& route);

@@ -29,7 +29,10 @@ class Attachments(ApiTest):
         self.assertEqual(self.ok("GET", path)["addresses"], ["10.7.0.1/24"])
         self.ok("DELETE", path, status=204)
         self.refused(404, "not_found", "DELETE", path)
-        self.refused(404, "not_found", "PUT", path, attachment())
+        made = self.ok("PUT", path, attachment(), status=201)
+        self.assertEqual(made["name"], "c1")
+        self.refused(400, "invalid", "PUT", "/edges/aws/attachments/a%20b",
+                     {"port": "aws-b", "addresses": ["10.7.0.1/24"]}, "name")
 
     def test_same_name_on_the_other_edge(self):
         self.make()
@@ -169,7 +172,7 @@ class Routes(ApiTest):
     PATH = "/edges/aws/attachments/c1/routes"
 
     def prefixes(self):
-        return {route["prefix"]: route for route in self.ok("GET", self.PATH)["routes"]}
+        return {route["prefix"]: route for route in self.ok("GET", self.PATH + "?limit=10000")["routes"]}
 
     def test_one_by_one(self):
         self.make(routes=[])

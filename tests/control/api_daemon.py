@@ -63,7 +63,8 @@ class Reply:
         self.status = response.status
         self.headers = response.headers
         self.text = response.read().decode()
-        self.json = json.loads(self.text) if self.text else None
+        is_json = self.headers["Content-Type"] == "application/json"
+        self.json = json.loads(self.text) if self.text and is_json else None
 
     @property
     def error(self):

@@ -146,7 +146,7 @@ class Dispatch(ApiTest):
     def test_other_verbs(self):
         for verb, path, allow in (
             ("POST", "/status", "GET, HEAD"),
-            ("GET", "/edges/aws/ports/aws-a", "PATCH"),
+            ("POST", "/edges/aws/ports/aws-a", "GET, HEAD, PATCH"),
             ("POST", "/edges/aws/channels/ch1", "GET, HEAD, PATCH"),
             ("PATCH", "/edges/aws/attachments/c1", "GET, HEAD, PUT, DELETE"),
             ("DELETE", "/edges/aws/attachments/c1/routes", "GET, HEAD, POST, PATCH"),
@@ -183,7 +183,7 @@ class Dispatch(ApiTest):
     def test_body_over_the_limit(self):
         connection = UnixConnection(self.daemon.socket_path)
         connection.putrequest("PATCH", "/v1/edges/aws/channels/ch1")
-        connection.putheader("Content-Length", str((64 << 20) + 1))
+        connection.putheader("Content-Length", str((1 << 20) + 1))
         connection.endheaders()
         response = connection.getresponse()
         self.assertEqual(response.status, 413)

@@ -12,9 +12,11 @@ from api_attachment_cases import Attachments, Neighbours, Routes
 from api_case import ApiTest
 from api_channel_cases import ChannelsAndPorts, Keys
 from api_daemon import Daemon, UnixConnection
+from api_list_cases import Lines, Pages, Tags
 from api_read_cases import Dispatch, Reading
 
-__all__ = ["Attachments", "ChannelsAndPorts", "Dispatch", "Keys", "Neighbours", "Reading", "Routes"]
+__all__ = ["Attachments", "ChannelsAndPorts", "Dispatch", "Keys", "Lines", "Neighbours", "Pages", "Reading", "Routes",
+           "Tags"]
 
 PROGRAM = None
 

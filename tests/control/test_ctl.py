@@ -158,7 +158,7 @@ class CtlTest(unittest.TestCase):
         self.ok(*"route set r1 10.2.0.0/16 --via 10.1.0.9".split())
         lines = "# two\n10.3.0.0/16 blackhole # why\n\n  fd00::/16\tchannels\r\n"
         self.assertEqual(
-            self.ok("route", "load", "r1", "-", stdin=lines), "2 routes loaded, 3 in all\n"
+            self.ok("route", "load", "r1", "-", stdin=lines), "2 routes loaded, 0 removed, 3 in all\n"
         )
         expected = [
             ["10.2.0.0/16", "vpc", "10.1.0.9"],
@@ -167,9 +167,15 @@ class CtlTest(unittest.TestCase):
         ]
         self.assertEqual(self.tables("route", "show", "r1"), expected)
         self.fails(2, "-:2: expected PREFIX and", "route", "load", "r1", "-", stdin="::/0 channels\nx")
-        self.fails(1, "add[1].prefix", "route", "load", "r1", "-",
-                   stdin="::/0 channels\n10.0.0.1/8 channels\n")
+        self.fails(1, "line 3.prefix", "route", "load", "r1", "-",
+                   stdin="::/0 channels\n# no\n10.0.0.1/8 channels\n")
         self.assertEqual(self.tables("route", "show", "r1"), expected)
+        self.assertEqual(self.tables(*"route show r1 --covers 10.3.1.1".split()), expected[1:2])
+        self.assertEqual(self.tables(*"route show r1 --via channels --limit 1".split()), expected[2:])
+        self.assertEqual(self.tables(*"attachment show --name-prefix r --port aws-a".split()), [])
+        self.fails(1, "within: x is not allowed", *"route show r1 --within x".split())
+        self.fails(1, "line 2.prefix: fd00::/16", "route", "load", "r1", "-",
+                   stdin="fd00::/16 remove\nfd00::/16 channels\n")
         self.ok(*"route del r1 fd00::/16".split())
         self.ok(*"neighbour add r1 10.1.0.9 02:00:00:00:00:09".split())
         neighbours = self.tables("neighbour", "show")
@@ -246,6 +252,8 @@ class CtlTest(unittest.TestCase):
         self.fails(2, "", "channel", "set", "ch2", "off")
         self.ok("port", "set", "aws-b", "down")
         self.ok("port", "set", "aws-b", "up")
+        self.assertIn("admin_state          up", self.ok("port", "show", "aws-b"))
+        self.assertIn('"openapi":"3.1.0"', self.ok("show", "api"))
         spec = {"tag": 1, "addresses": ["10.1.0.2"], "streams": []}
         self.ok("traffic", "set", "aws-b", "-", stdin=json.dumps(spec))
         self.assertIn("no streams", self.ok("traffic", "show", "aws-b"))

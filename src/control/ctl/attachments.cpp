@@ -178,13 +178,14 @@ Outcome put_attachment(Context& context, const std::string& name, const std::str
     return context.change("PUT", *path, *body);
 }
 
-Outcome show_attachments(Context& context) {
-    return context.show(context.edge_path({"attachments"}), [](const JsonValue& reply) {
-        Table table = attachment_table();
-        for (const auto& it : elements(reply, "attachments"))
-            add_attachment_row(table, it);
-        table.print("no attachments");
-    });
+Outcome show_attachments(Context& context, const ListArguments& list) {
+    return context.show_list(context.edge_path({"attachments"}), "attachments", list,
+                             [](const JsonArray& all) {
+                                 Table table = attachment_table();
+                                 for (const auto& it : all)
+                                     add_attachment_row(table, it);
+                                 table.print("no attachments");
+                             });
 }
 
 Outcome show_attachment(Context& context, const std::string& name) {

@@ -83,6 +83,14 @@ Outcome set_port(Context& context, const std::string& port, const std::string& s
     return patch_state(context, context.edge_path({"ports", port}), state);
 }
 
+Outcome show_port(Context& context, const std::string& port) {
+    return context.show(context.edge_path({"ports", port}), [](const JsonValue& reply) {
+        if (const auto* members = reply.as<JsonObject>())
+            for (const auto& [name, value] : *members)
+                std::printf("%-20s %s\n", name.c_str(), cell(&value).c_str());
+    });
+}
+
 Outcome add_neighbour(Context& context, const NeighbourArguments& arguments) {
     const auto path =
         context.edge_path({"attachments", arguments.attachment, "neighbours", arguments.address});

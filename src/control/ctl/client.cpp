@@ -4,12 +4,15 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <utility>
 
 namespace isthmus::ctl {
 namespace {
 
+constexpr std::size_t kMostOfPage = 10'000;
 constexpr long kConnectSeconds = 5;
 // A change of a million routes takes seconds.
 constexpr long kReplySeconds = 120;
@@ -37,14 +40,16 @@ std::string refusal_of(const JsonValue* reply, long status) {
 struct Client::Handle {
     CURL* curl = curl_easy_init();
     curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");
+    curl_slist* line_headers = curl_slist_append(nullptr, "Content-Type: application/x-ndjson");
 
     ~Handle() {
         curl_slist_free_all(headers);
+        curl_slist_free_all(line_headers);
         curl_easy_cleanup(curl);
     }
 
     [[nodiscard]] CURLcode send(const char* verb, const std::string& url, std::string_view body,
-                                std::string& reply, long& status) const {
+                                bool lines, std::string& reply, long& status) const {
         curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
         if (body.empty()) {
             curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
@@ -55,7 +60,7 @@ struct Client::Handle {
             curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body.data());
             curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
                              static_cast<curl_off_t>(body.size()));
-            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+            curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines ? line_headers : headers);
         }
         curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, verb);
         curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_reply);
@@ -85,10 +90,11 @@ Client::Client(std::string socket_path)
 
 Client::~Client() = default;
 
-Result<JsonValue> Client::call(const char* verb, const std::string& path, std::string_view body) {
+Result<JsonValue> Client::call(const char* verb, const std::string& path, std::string_view body,
+                               bool lines) {
     raw_.clear();
     long status = 0;
-    const CURLcode code = handle_->send(verb, "http://isthmus" + path, body, raw_, status);
+    const CURLcode code = handle_->send(verb, "http://isthmus" + path, body, lines, raw_, status);
     if (code != CURLE_OK && status < 300)
         return failure("cannot reach isthmusd at " + socket_path_ + ": " +
                        curl_easy_strerror(code));
@@ -140,6 +146,32 @@ Result<void> Context::change(const char* verb, const std::string& path, std::str
     if (json && !client.raw().empty())
         print_raw();
     return {};
+}
+
+Result<JsonArray> Context::read_list(const std::string& path, const char* name,
+                                     const ListArguments& arguments) {
+    std::string query;
+    for (const auto& [field, value] : arguments.filters)
+        if (!value.empty())
+            query.append("&").append(field).append("=").append(control::percent_encode(value));
+    JsonArray all;
+    std::string after;
+    do {
+        const auto left = arguments.limit.value_or(UINT32_MAX) - all.size();
+        auto reply = client.get(path + "?limit=" + std::to_string(std::min(left, kMostOfPage)) +
+                                query + after);
+        if (!reply)
+            return reply.error();
+        if (json)
+            print_raw();
+        const JsonValue* list = reply->find(name);
+        const JsonValue* next = reply->find("next");
+        if (const auto* items = list ? list->as<JsonArray>() : nullptr)
+            all.insert(all.end(), items->begin(), items->end());
+        const auto* cursor = next ? next->as<WipedString>() : nullptr;
+        after = cursor ? "&after=" + control::percent_encode(*cursor) : "";
+    } while (!after.empty() && (!arguments.limit || all.size() < *arguments.limit));
+    return all;
 }
 
 void Context::print_raw() const {

@@ -4,10 +4,14 @@
 #include "control/json_value.hpp"
 #include "isthmus/result.hpp"
 
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace isthmus::ctl {
 
@@ -26,9 +30,9 @@ class Client {
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
-    // The reply, null if it is empty. `body` is JSON; empty: none.
+    // The reply, null if it is empty. `body` is JSON, or lines of it; empty: none.
     [[nodiscard]] Result<JsonValue> call(const char* verb, const std::string& path,
-                                         std::string_view body = {});
+                                         std::string_view body = {}, bool lines = false);
     [[nodiscard]] Result<JsonValue> get(const std::string& path) { return call("GET", path); }
 
     // The text of the last reply.
@@ -42,6 +46,12 @@ class Client {
     std::string raw_;
     bool refused_ = false;
     std::unique_ptr<Handle> handle_;
+};
+
+// What of a list is shown.
+struct ListArguments {
+    std::optional<uint32_t> limit;                            // none: all of it
+    std::vector<std::pair<std::string, std::string>> filters; // empty values: not given
 };
 
 // What every command works with.
@@ -71,7 +81,25 @@ struct Context {
             print(*reply);
         return {};
     }
+    // The same for a list that comes in pages: `print` gets the elements of all of them.
+    template <class Print>
+    [[nodiscard]] Result<void> show_list(const Result<std::string>& path, const char* name,
+                                         const ListArguments& arguments, const Print& print) {
+        if (!path)
+            return path.error();
+        const auto all = read_list(*path, name, arguments);
+        if (!all)
+            return all.error();
+        if (!json)
+            print(*all);
+        return {};
+    }
     void print_raw() const;
+
+  private:
+    // Prints each page as it comes, if that is asked for.
+    [[nodiscard]] Result<JsonArray> read_list(const std::string& path, const char* name,
+                                              const ListArguments& arguments);
 };
 
 } // namespace isthmus::ctl

@@ -19,10 +19,11 @@ Outcome show_edges(Context& context);
 Outcome show_counters(Context& context);
 Outcome show_drops(Context& context, bool nonzero);
 Outcome show_runtime(Context& context);
-Outcome show_neighbours(Context& context);
-Outcome show_interconnects(Context& context);
-Outcome show_channels(Context& context);
-Outcome show_ports(Context& context);
+Outcome show_api(Context& context);
+Outcome show_neighbours(Context& context, const ListArguments& list);
+Outcome show_interconnects(Context& context, const ListArguments& list);
+Outcome show_channels(Context& context, const ListArguments& list);
+Outcome show_ports(Context& context, const ListArguments& list);
 
 // sizes.cpp
 Outcome show_mtu(Context& context);
@@ -40,7 +41,7 @@ struct AttachmentArguments {
 };
 Outcome add_attachment(Context& context, const AttachmentArguments& arguments);
 Outcome put_attachment(Context& context, const std::string& name, const std::string& file);
-Outcome show_attachments(Context& context);
+Outcome show_attachments(Context& context, const ListArguments& list);
 Outcome show_attachment(Context& context, const std::string& name);
 Outcome delete_attachment(Context& context, const std::string& name);
 
@@ -69,12 +70,13 @@ Outcome add_route(Context& context, const std::string& attachment, const std::st
 Outcome set_route(Context& context, const std::string& attachment, const std::string& prefix,
                   const std::string& via);
 Outcome delete_route(Context& context, const std::string& attachment, const std::string& prefix);
-Outcome show_routes(Context& context, const std::string& attachment);
+Outcome show_routes(Context& context, const std::string& attachment, const ListArguments& list);
 Outcome load_routes(Context& context, const std::string& attachment, const std::string& file);
 
 // channels.cpp
 Outcome show_channel(Context& context, const std::string& channel);
 Outcome set_channel(Context& context, const std::string& channel, const std::string& state);
+Outcome show_port(Context& context, const std::string& port);
 Outcome set_port(Context& context, const std::string& port, const std::string& state);
 
 // macsec.cpp

@@ -4,8 +4,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <initializer_list>
 #include <list>
 
 #include <sys/prctl.h>
@@ -31,6 +33,7 @@ struct Program {
     SaArguments sa;
     NeighbourArguments neighbour;
     bool nonzero_drops = false;
+    std::list<ListArguments> lists;
 
     Program() {
         app.fallthrough();
@@ -71,6 +74,24 @@ struct Program {
         return text;
     }
 
+    // A command that shows a list, with an option for each filter: "--name-prefix" is name_prefix
+    // of the query.
+    template <class Run>
+    CLI::App* add_list(CLI::App* in, const char* name, const char* help,
+                       std::initializer_list<const char*> filters, Run run) {
+        ListArguments& list = lists.emplace_back();
+        auto* made =
+            add(in, name, help, [&list, run](Context& context) { return run(context, list); });
+        made->add_option("--limit", list.limit, "how many at most")->check(CLI::PositiveNumber);
+        list.filters.reserve(filters.size()); // CLI11 keeps references into it
+        for (const char* filter : filters) {
+            auto& [field, value] = list.filters.emplace_back(filter + 2, "");
+            std::ranges::replace(field, '-', '_');
+            made->add_option(filter, value);
+        }
+        return made;
+    }
+
     void add_show();
     void add_attachment_group();
     void add_feature_group();
@@ -91,11 +112,15 @@ void Program::add_show() {
                       [this](Context& context) { return show_drops(context, nonzero_drops); });
     drops->add_flag("--nonzero", nonzero_drops, "only reasons that packets met");
     add(show, "runtime", "what each stage of each worker does and costs", show_runtime);
-    add(show, "neighbours", "MAC addresses of next hops", show_neighbours);
-    add(show, "interconnects", "interconnects and their channels", show_interconnects);
-    add(show, "channels", "channels and why they are not usable", show_channels);
+    add(show, "api", "the OpenAPI file of the control socket", show_api);
+    add_list(show, "neighbours", "MAC addresses of next hops", {"--attachment", "--channel"},
+             show_neighbours);
+    add_list(show, "interconnects", "interconnects and their channels", {"--name-prefix"},
+             show_interconnects);
+    add_list(show, "channels", "channels and why they are not usable",
+             {"--name-prefix", "--interconnect"}, show_channels);
     add(show, "mtu", "from the ports' MTUs to what a TCP segment may carry", show_mtu);
-    add(show, "ports", "ports, their links and counters", show_ports);
+    add_list(show, "ports", "ports, their links and counters", {"--name-prefix"}, show_ports);
     auto& channel = texts.emplace_back();
     add(show, "macsec", "SecYs, SCs and SAs with all counters of the MIB", [&](Context& context) {
         return show_macsec(context, channel);
@@ -127,14 +152,14 @@ void Program::add_attachment_group() {
         command = [&](Context& context) { return put_attachment(context, put_name, file); };
     });
 
-    auto* show = attachments->add_subcommand("show", "all attachments, or one");
     auto& shown = texts.emplace_back();
-    show->add_option("NAME", shown);
-    show->callback([this, &shown] {
-        command = [&](Context& context) {
-            return shown.empty() ? show_attachments(context) : show_attachment(context, shown);
-        };
-    });
+    add_list(attachments, "show", "all attachments, or one",
+             {"--name-prefix", "--port", "--interconnect", "--channel"},
+             [&shown](Context& context, const ListArguments& list) {
+                 return shown.empty() ? show_attachments(context, list)
+                                      : show_attachment(context, shown);
+             })
+        ->add_option("NAME", shown);
 
     auto* del = attachments->add_subcommand("del", "remove an attachment");
     auto& deleted = positional(del, "NAME");
@@ -178,8 +203,10 @@ void Program::add_route_group() {
                     [&](Context& context) { return set_route(context, name, prefix, via); });
     auto* del = add(routes, "del", "remove a route",
                     [&](Context& context) { return delete_route(context, name, prefix); });
-    auto* show = add(routes, "show", "all routes",
-                     [&](Context& context) { return show_routes(context, name); });
+    auto* show = add_list(routes, "show", "all routes", {"--within", "--covers", "--via"},
+                          [&name](Context& context, const ListArguments& list) {
+                              return show_routes(context, name, list);
+                          });
     auto* load = add(routes, "load", "add or replace the routes of a file in one step",
                      [&](Context& context) { return load_routes(context, name, file); });
     for (auto* one : {made, set, del, show, load})
@@ -188,7 +215,9 @@ void Program::add_route_group() {
         one->add_option("PREFIX", prefix)->required();
     for (auto* one : {made, set})
         one->add_option("--via", via, "channels, blackhole, or a next hop in the VPC")->required();
-    load->add_option("FILE", file, "lines of PREFIX and VIA; - for standard input")->required();
+    load->add_option("FILE", file,
+                     "lines of PREFIX and VIA, or PREFIX remove; - for standard input")
+        ->required();
 }
 
 void Program::add_limit_group() {
@@ -208,21 +237,22 @@ void Program::add_limit_group() {
 
 void Program::add_channel_group() {
     auto* channels = group("channel", "channels to other edges");
-    auto* show = channels->add_subcommand("show", "all channels, or one");
     auto& name = texts.emplace_back();
     auto& state = texts.emplace_back();
-    show->add_option("NAME", name);
-    show->callback([this, &name] {
-        command = [&](Context& context) {
-            return name.empty() ? show_channels(context) : show_channel(context, name);
-        };
-    });
+    add_list(channels, "show", "all channels, or one", {"--name-prefix", "--interconnect"},
+             [&name](Context& context, const ListArguments& list) {
+                 return name.empty() ? show_channels(context, list) : show_channel(context, name);
+             })
+        ->add_option("NAME", name);
     auto* set = add(channels, "set", "change the admin state",
                     [&](Context& context) { return set_channel(context, name, state); });
     set->add_option("NAME", name)->required();
     set->add_option("STATE", state)->required()->check(CLI::IsMember({"up", "drain", "down"}));
 
     auto* ports = group("port", "ports");
+    add(ports, "show", "a port", [&](Context& context) { return show_port(context, name); })
+        ->add_option("NAME", name)
+        ->required();
     auto* set_one = add(ports, "set", "change the admin state",
                         [&](Context& context) { return set_port(context, name, state); });
     set_one->add_option("NAME", name)->required();
@@ -277,7 +307,7 @@ void Program::add_neighbour_group() {
         one->add_option("--channel", neighbour.channel, "absent: on the VPC side");
     }
     made->add_option("MAC", neighbour.mac)->required();
-    add(neighbours, "show", "all neighbours", show_neighbours);
+    add_list(neighbours, "show", "all neighbours", {"--attachment", "--channel"}, show_neighbours);
 }
 
 void Program::add_traffic_group() {

@@ -10,8 +10,7 @@ namespace {
 
 using control::JsonWriter;
 
-// What one request may hold; a line is shorter than its JSON.
-constexpr std::size_t kMaxRouteFile = std::size_t{64} << 20;
+constexpr std::size_t kMaxRouteFile = std::size_t{256} << 20;
 constexpr std::string_view kBlanks = " \t\r";
 
 // The members "via" and "next_hop" of an open object.
@@ -29,11 +28,11 @@ std::string_view next_word(std::string_view& line) {
     return word;
 }
 
-// The body of one change with all routes of a file.
+// The lines of one change with all routes of a file. Each stands where it does in the file, so that
+// errors of the daemon name the file's lines.
 Result<std::string> change_from(std::string_view text, const std::string& file) {
-    JsonWriter json;
-    json.begin_object().key("add").begin_array();
-    for (std::size_t number = 1; !text.empty(); ++number) {
+    std::string lines;
+    for (std::size_t number = 1; !text.empty(); ++number, lines += "\n") {
         const auto end = text.find('\n');
         std::string_view line = text.substr(0, end);
         text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
@@ -45,13 +44,18 @@ Result<std::string> change_from(std::string_view text, const std::string& file) 
         if (via.empty() || !next_word(line).empty())
             return Error{ErrorCode::invalid,
                          file + ":" + std::to_string(number) +
-                             ": expected PREFIX and channels, blackhole or an address"};
-        json.begin_object().member("prefix", prefix);
-        write_via(json, via);
-        json.end_object();
+                             ": expected PREFIX and channels, blackhole, an address or remove"};
+        JsonWriter json;
+        json.begin_object();
+        if (via == "remove") {
+            json.member("remove", prefix);
+        } else {
+            json.member("prefix", prefix);
+            write_via(json, via);
+        }
+        lines += json.end_object().take();
     }
-    json.end_array().end_object();
-    return json.take();
+    return lines;
 }
 
 } // namespace
@@ -85,11 +89,12 @@ Outcome delete_route(Context& context, const std::string& attachment, const std:
     return path ? context.change("DELETE", *path) : path.error();
 }
 
-Outcome show_routes(Context& context, const std::string& attachment) {
-    return context.show(
-        context.edge_path({"attachments", attachment, "routes"}), [](const JsonValue& reply) {
+Outcome show_routes(Context& context, const std::string& attachment, const ListArguments& list) {
+    return context.show_list(
+        context.edge_path({"attachments", attachment, "routes"}), "routes", list,
+        [](const JsonArray& all) {
             Table table({"PREFIX", "VIA", "NEXT HOP"});
-            for (const auto& it : elements(reply, "routes"))
+            for (const auto& it : all)
                 table.add({cell(it, "prefix"), cell(it, "via"), cell(it, "next_hop")});
             table.print("no routes");
         });
@@ -105,14 +110,14 @@ Outcome load_routes(Context& context, const std::string& attachment, const std::
     const auto path = context.edge_path({"attachments", attachment, "routes"});
     if (!path)
         return path.error();
-    const auto reply = context.client.call("PATCH", *path, *body);
+    const auto reply = context.client.call("PATCH", *path, *body, true);
     if (!reply)
         return reply.error();
     if (context.json)
         context.print_raw();
     else
-        std::printf("%s routes loaded, %s in all\n", cell(*reply, "added").c_str(),
-                    cell(*reply, "route_count").c_str());
+        std::printf("%s routes loaded, %s removed, %s in all\n", cell(*reply, "added").c_str(),
+                    cell(*reply, "removed").c_str(), cell(*reply, "route_count").c_str());
     return {};
 }
 

@@ -198,6 +198,11 @@ Outcome show_drops(Context& context, bool nonzero) {
     });
 }
 
+Outcome show_api(Context& context) {
+    const auto path = std::string("/v1/openapi.json");
+    return context.show(path, [&](const JsonValue&) { context.print_raw(); });
+}
+
 Outcome show_runtime(Context& context) {
     return context.show(std::string("/v1/runtime"), [](const JsonValue& reply) {
         Table table({"CORE", "PIPELINE", "STAGE", ">BURSTS", ">PACKETS", ">PACKETS/BURST",
@@ -221,41 +226,43 @@ Outcome show_runtime(Context& context) {
     });
 }
 
-Outcome show_neighbours(Context& context) {
-    return context.show(context.edge_path({"neighbours"}), [](const JsonValue& reply) {
-        Table table({"ATTACHMENT", "CHANNEL", "ADDRESS", "STATE", "MAC", ">CONFIRMED MS AGO"});
-        for (const auto& it : elements(reply, "neighbours"))
-            table.add({cell(it, "attachment"), cell(it, "channel"), cell(it, "address"),
-                       cell(it, "state"), cell(it, "mac"), cell(it, "confirmed_ms_ago")});
-        table.print("no neighbours");
-    });
+Outcome show_neighbours(Context& context, const ListArguments& list) {
+    return context.show_list(
+        context.edge_path({"neighbours"}), "neighbours", list, [](const JsonArray& all) {
+            Table table({"ATTACHMENT", "CHANNEL", "ADDRESS", "STATE", "MAC", ">CONFIRMED MS AGO"});
+            for (const auto& it : all)
+                table.add({cell(it, "attachment"), cell(it, "channel"), cell(it, "address"),
+                           cell(it, "state"), cell(it, "mac"), cell(it, "confirmed_ms_ago")});
+            table.print("no neighbours");
+        });
 }
 
-Outcome show_interconnects(Context& context) {
-    return context.show(context.edge_path({"interconnects"}), [](const JsonValue& reply) {
-        Table table({"INTERCONNECT", "PEER", "CHANNELS"});
-        for (const auto& it : elements(reply, "interconnects"))
-            table.add({cell(it, "name"), cell(it, "peer"), list_cell(it, "channels")});
-        table.print("no interconnects");
-    });
+Outcome show_interconnects(Context& context, const ListArguments& list) {
+    return context.show_list(
+        context.edge_path({"interconnects"}), "interconnects", list, [](const JsonArray& all) {
+            Table table({"INTERCONNECT", "PEER", "CHANNELS"});
+            for (const auto& it : all)
+                table.add({cell(it, "name"), cell(it, "peer"), list_cell(it, "channels")});
+            table.print("no interconnects");
+        });
 }
 
-Outcome show_channels(Context& context) {
-    return context.show(context.edge_path({"channels"}), [](const JsonValue& reply) {
-        Table table({"CHANNEL", "INTERCONNECT", "PORT", "CIPHER SUITE", "PROTECT", "ADMIN", "LINK",
-                     "USABLE", "REASON"});
-        for (const auto& it : elements(reply, "channels"))
-            table.add({cell(it, "name"), cell(it, "interconnect"), cell(it, "port"),
-                       cell(it, "cipher_suite"), cell(it, "protect_frames"),
-                       cell(it, "admin_state"), cell(it, "link_up") == "yes" ? "up" : "down",
-                       cell(it, "usable"), cell(it, "reason")});
-        table.print("no channels");
-    });
+Outcome show_channels(Context& context, const ListArguments& list) {
+    return context.show_list(
+        context.edge_path({"channels"}), "channels", list, [](const JsonArray& all) {
+            Table table({"CHANNEL", "INTERCONNECT", "PORT", "CIPHER SUITE", "PROTECT", "ADMIN",
+                         "LINK", "USABLE", "REASON"});
+            for (const auto& it : all)
+                table.add({cell(it, "name"), cell(it, "interconnect"), cell(it, "port"),
+                           cell(it, "cipher_suite"), cell(it, "protect_frames"),
+                           cell(it, "admin_state"), cell(it, "link_up") == "yes" ? "up" : "down",
+                           cell(it, "usable"), cell(it, "reason")});
+            table.print("no channels");
+        });
 }
 
-Outcome show_ports(Context& context) {
-    return context.show(context.edge_path({"ports"}),
-                        [](const JsonValue& reply) { print_ports(elements(reply, "ports")); });
+Outcome show_ports(Context& context, const ListArguments& list) {
+    return context.show_list(context.edge_path({"ports"}), "ports", list, print_ports);
 }
 
 } // namespace isthmus::ctl

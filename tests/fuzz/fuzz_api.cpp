@@ -1,9 +1,13 @@
-// Bodies and paths of API requests. The first octet picks the reader, the rest is its text.
+// Bodies, paths and headers of API requests. The first octet picks the reader, the rest is its
+// text.
 
 #include "control/body.hpp"
+#include "control/body_lines.hpp"
+#include "control/http_tags.hpp"
 #include "control/json_writer.hpp"
 #include "control/url.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -90,6 +94,30 @@ void read_path(std::string_view text) {
     }
 }
 
+// However the lines are cut into pieces, the change, or what is wrong with it, is the same.
+void read_lines(uint8_t cut, std::string_view text) {
+    RouteLines whole, pieces;
+    whole.take(text);
+    for (std::string_view rest = text; !rest.empty();) {
+        const auto size = std::min<std::size_t>(rest.size(), cut + std::size_t{1});
+        pieces.take(rest.substr(0, size));
+        rest.remove_prefix(size);
+    }
+    const auto a = whole.finish();
+    const auto b = pieces.finish();
+    check(a);
+    if (a.has_value() != b.has_value() || (!a && a.error().message != b.error().message) ||
+        (a && ((*a)->add != (*b)->add || (*a)->remove != (*b)->remove)))
+        std::abort();
+}
+
+void read_tags(std::string_view text) {
+    const auto tags = parse_entity_tags(text, "If-Match");
+    check(tags);
+    if (tags && (tags->strong.size() > kMaxTags || (tags->any && !tags->strong.empty())))
+        std::abort();
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
@@ -97,6 +125,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
         return 0;
     const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
     read_path(text);
+    read_tags(text);
+    read_lines(data[0], text);
     const auto body = parse_json(text);
     check(body);
     if (body)

@@ -225,8 +225,13 @@ std::optional<HttpResponse> HttpServer::State::admit(Exchange& exchange, const H
     if (auto refusal = refuse_head(head, kMaxStreamedBody))
         return refusal;
     Opening opening = open ? open(exchange.request) : Opening{};
-    if (auto* refusal = std::get_if<HttpResponse>(&opening))
-        return std::move(*refusal);
+    if (auto* refusal = std::get_if<HttpResponse>(&opening)) {
+        // Who has sent a short body does not expect the end of the connection meanwhile.
+        if (head.transfer_encodings != 0 || head.content_length > kMaxBody)
+            return std::move(*refusal);
+        exchange.refusal = std::move(*refusal);
+        return std::nullopt;
+    }
     if (auto* sink = std::get_if<std::unique_ptr<BodySink>>(&opening)) {
         exchange.sink = std::move(*sink);
         return std::nullopt;
@@ -312,7 +317,7 @@ MHD_Result HttpServer::State::on_request(void* self, MHD_Connection* connection,
         auto& exchange = *static_cast<Exchange*>(*context);
         if (*size != 0)
             return state.receive(exchange, data, *size);
-        const bool refused = exchange.refusal.has_value();
+        const bool refused = exchange.refusal && exchange.received > kMaxBody;
         HttpResponse response = state.answer(exchange);
         state.held -= exchange.request.body.size();
         exchange.request.body = WipedString();

@@ -177,7 +177,10 @@ void ControlPlane::poll(uint64_t now_ns) {
         s.next_tick_ns = now_ns + kTickNs;
         s.host.tick(now_ns);
         for (std::size_t p = 0; p < s.ports.size(); ++p) {
-            const bool up = s.dataplane.port(PortId(p)).link_up();
+            dataplane::Port& port = s.dataplane.port(PortId(p));
+            if (const std::string event = port.take_event(); !event.empty())
+                s.say(fmt::format("port {}: {}", s.model.config.ports[p].name, event));
+            const bool up = port.link_up();
             changed = changed || up != s.ports[p].link_up;
             s.ports[p].link_up = up;
         }

@@ -115,12 +115,14 @@ struct PortInfo {
     PortId id;
     MacAddr mac;
     std::string driver;
+    std::string mode;    // how the device works, if there is something to tell
     bool enabled = true; // admin state
     bool link_up = false;
     uint64_t rx_packets = 0, rx_bytes = 0, tx_packets = 0, tx_bytes = 0; // seen by workers
     uint64_t rx_chained = 0; // frames that came in several buffers
     uint64_t rx_missed = 0, rx_errors = 0, rx_nombuf = 0, tx_errors = 0; // lost in the device
     uint64_t rx_oversized = 0; // of rx_errors, as far as the device tells
+    std::vector<std::pair<std::string_view, uint64_t>> frames; // of an AF_XDP port: where they went
 };
 // rx + originated + fragments = tx + sum(drops) + sum(punted) + fragmented + in flight (0 whenever
 // workers are between bursts).

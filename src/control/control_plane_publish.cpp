@@ -25,6 +25,34 @@ uint64_t ControlPlane::State::publish_now() {
     return published_token;
 }
 
+void ControlPlane::State::tell_ports_links() {
+    std::vector<std::vector<dataplane::PortLink>> links(ports.size());
+    std::vector<bool> wanted(ports.size());
+    bool any = false;
+    for (std::size_t p = 0; p < ports.size(); ++p)
+        any = (wanted[p] = dataplane.port(PortId(p)).wants_links()) || any;
+    if (!any)
+        return;
+    const auto add = [&](PortId port, uint16_t vlan, const LinkAddresses& local) {
+        if (!wanted[port.value])
+            return;
+        dataplane::PortLink& link = links[port.value].emplace_back();
+        link.vlan = vlan;
+        if (local.ipv4)
+            link.addresses.emplace_back(*local.ipv4);
+        if (local.ipv6)
+            link.addresses.emplace_back(*local.ipv6);
+    };
+    for (const auto& [id, spec] : model.attachments) {
+        add(spec.port, spec.vlan, spec.local);
+        for (const auto& [channel, feature] : spec.features)
+            add(model.config.channels[channel.value].port, feature.vlan, feature.local);
+    }
+    for (std::size_t p = 0; p < ports.size(); ++p)
+        if (wanted[p])
+            dataplane.port(PortId(p)).follow_links(links[p]);
+}
+
 void ControlPlane::State::follow_channels() {
     const uint64_t now_ns = monotonic_ns();
     const auto set_link = [&](LinkId link, bool up) {
@@ -96,6 +124,8 @@ bool ControlPlane::State::settle() {
 Result<void> ControlPlane::State::apply(std::optional<AttachmentId> changed) {
     bool confirmed = publish_and_wait();
     follow_channels();
+    if (changed)
+        tell_ports_links();
     if (changed && model.attachments.contains(*changed))
         host.set_links(*changed, make_links(model, ports, secys, *changed), monotonic_ns());
     else if (changed)

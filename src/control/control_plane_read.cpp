@@ -57,6 +57,9 @@ PortInfo ControlPlane::port_info(PortId id) const {
     info.id = id;
     info.mac = s.ports[id.value].mac;
     info.driver = port.driver();
+    info.mode = port.mode();
+    for (const auto& [name, value] : port.counts())
+        info.frames.emplace_back(name, value);
     info.enabled = s.model.port_enabled[id.value];
     info.link_up = s.ports[id.value].link_up;
     for (uint16_t w = 0; w < s.dataplane.worker_count(); ++w) {

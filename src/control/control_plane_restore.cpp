@@ -24,6 +24,7 @@ Result<void> ControlPlane::restore(SavedState saved) {
     for (std::size_t c = 0; c < s.channel_linked.size(); ++c)
         s.channel_linked[c] = has_link(s.model, s.secys, ChannelId(c));
     s.port_linked = s.model.port_enabled;
+    s.tell_ports_links();
     s.host.set_links(make_links(s.model, s.ports, s.secys), monotonic_ns());
     return {};
 }

@@ -94,6 +94,8 @@ struct ControlPlane::State {
     uint64_t publish_now();
     // False: a worker has not confirmed in time.
     [[nodiscard]] bool publish_and_wait() { return dataplane.wait_seen(publish_now(), kConfirmNs); }
+    // Ports on interfaces that are the kernel's too hear which links are the edge's.
+    void tell_ports_links();
     // Links of channels and ports that have come or gone.
     void follow_channels();
     // What the host stack has learnt: for the next publication.

@@ -211,6 +211,9 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     if (!ports)
         return ports.error();
     print_polled(config, *ports);
+    for (std::size_t p = 0; p < ports->size(); ++p)
+        if (const std::string mode = (*ports)[p]->mode(); !mode.empty())
+            say("port {}: {}: {}", config.ports[p].name, config.ports[p].device, mode);
 
     dataplane::DataplaneSetup setup;
     setup.config = &config;

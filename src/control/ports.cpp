@@ -5,6 +5,7 @@
 #include "dataplane/port_queues.hpp"
 #include "sim/generator_port.hpp"
 #include "sim/wire.hpp"
+#include "xdp/xdp_port.hpp"
 
 #include <fmt/format.h>
 
@@ -73,6 +74,8 @@ class Attacher {
         const PortConfig& port = config_.ports[index];
         if (port.device == "generator")
             return attach_generator(port, index);
+        if (port.device.starts_with(xdp::kDevicePrefix))
+            return attach_xdp(port, PortId(index));
         AttachedPort attached;
         dataplane::EthdevRequest& request = attached.request;
         request.name = port.name;
@@ -106,6 +109,32 @@ class Attacher {
                                  "1 for a generator");
         AttachedPort attached;
         attached.mac = port.mac.value_or(made_up_mac(index));
+        return attached;
+    }
+
+    Result<AttachedPort> attach_xdp(const PortConfig& port, PortId id) const {
+        const auto device = xdp::parse_device(port.device);
+        if (!device)
+            return device.error();
+        xdp::Request request;
+        request.name = port.name;
+        request.device = *device;
+        request.mac = port.mac;
+        request.l2_payload = port_sizes(config_, id).l2_payload();
+        request.max_tx_queues = static_cast<uint16_t>(config_.worker_cores.size());
+        request.rx_queues = static_cast<uint16_t>(port.rx_workers.size());
+        for (const ChannelConfig& channel : config_.channels)
+            if (channel.port == id && channel.uses_macsec())
+                request.channel = {channel.ether_type, channel.clear_ether_types,
+                                   channel.clear_destinations};
+        const auto plan = xdp::plan_port(request);
+        if (!plan)
+            return plan.error();
+        AttachedPort attached;
+        attached.plan.rx_queues = plan->rx_queues;
+        attached.plan.tx_queues = plan->tx_queues;
+        attached.plan.socket = plan->socket;
+        attached.xdp = std::move(request);
         return attached;
     }
 
@@ -162,6 +191,11 @@ std::vector<dataplane::PortQueues> queue_plans(const Config& config,
 
 Result<std::unique_ptr<dataplane::Port>> open(const AttachedPort& attached, std::size_t index,
                                               rte_mempool* pool) {
+    if (attached.xdp) {
+        xdp::Request request = *attached.xdp;
+        request.pool = pool;
+        return xdp::open_port(request);
+    }
     if (!attached.device)
         return std::unique_ptr<dataplane::Port>(std::make_unique<sim::GeneratorPort>(
             pool, attached.mac, static_cast<uint32_t>(index + 1)));

@@ -9,6 +9,7 @@
 #include "dataplane/port.hpp"
 #include "isthmus/result.hpp"
 #include "sim/wire_port.hpp"
+#include "xdp/xdp_request.hpp"
 
 #include <memory>
 #include <optional>
@@ -17,13 +18,14 @@
 
 namespace isthmus::control {
 
-// A port that is there, but not started. A generator has no device.
+// A port that is there, but not started. A generator and an AF_XDP port have no device of DPDK.
 struct AttachedPort {
     std::optional<dataplane::AttachedDevice> device;
     dataplane::EthdevRequest request;
     dataplane::EthdevPlan plan;
     uint32_t link_entries = 0;                     // of a wire's rings that lead here
     std::shared_ptr<sim::WireBells> own, far = {}; // of a wire whose workers may rest
+    std::optional<xdp::Request> xdp = {};          // of an AF_XDP port of ours
     MacAddr mac;                                   // of a generator
     int socket = 0;                                // that it receives into the memory of
 };

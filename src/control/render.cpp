@@ -133,6 +133,7 @@ void write_port(JsonWriter& json, const Config& config, const PortInfo& port) {
         .member("name", it.name)
         .member("device", it.device)
         .member("driver", port.driver)
+        .member("mode", port.mode)
         .member("mac", to_string(port.mac))
         .member("mtu", it.mtu)
         .member("admin_state", port.enabled ? "up" : "down")
@@ -146,8 +147,11 @@ void write_port(JsonWriter& json, const Config& config, const PortInfo& port) {
         .member("rx_errors", port.rx_errors)
         .member("rx_oversized", port.rx_oversized)
         .member("rx_nombuf", port.rx_nombuf)
-        .member("tx_errors", port.tx_errors)
-        .end_object();
+        .member("tx_errors", port.tx_errors);
+    json.key("frames").begin_object();
+    for (const auto& [name, value] : port.frames)
+        json.member(name, value);
+    json.end_object().end_object();
 }
 
 void begin_attachment(JsonWriter& json, const Config& config, const Attachment& attachment) {

@@ -1,12 +1,15 @@
 #pragma once
-// The seam to whatever moves packets: an ethdev of DPDK, a simulated host, later our own AF_XDP
-// port. Virtual calls are per burst, never per packet.
+// The seam to whatever moves packets: an ethdev of DPDK, a simulated host, our own AF_XDP port.
+// Virtual calls are per burst, never per packet.
 
 #include "isthmus/address.hpp"
 #include "isthmus/types.hpp"
 
 #include <cstdint>
+#include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 struct rte_mbuf;
 
@@ -19,6 +22,18 @@ struct DeviceLosses {
     uint64_t rx_oversized = 0; // of these, as far as the device tells: longer than it takes
     uint64_t rx_nombuf = 0;    // no packet buffer was free
     uint64_t tx_errors = 0;    // accepted by tx_burst, but not sent
+};
+
+// One link of the edge on a port: an attachment's VPC side, or its feature on a channel.
+struct PortLink {
+    uint16_t vlan = 0;               // 0: untagged
+    std::vector<IpPrefix> addresses; // of the edge, with host bits
+    auto operator<=>(const PortLink&) const = default;
+};
+
+struct NamedCount {
+    std::string_view name;
+    uint64_t value = 0;
 };
 
 class Port {
@@ -52,6 +67,16 @@ class Port {
     [[nodiscard]] virtual MacAddr mac() const = 0;
     [[nodiscard]] virtual bool link_up() const = 0;
     [[nodiscard]] virtual DeviceLosses losses() const = 0;
+    // How the device works, in a few words; empty if there is nothing to tell.
+    [[nodiscard]] virtual std::string mode() const { return {}; }
+    // What it counts beside losses.
+    [[nodiscard]] virtual std::vector<NamedCount> counts() const { return {}; }
+    // A port that shares its interface with the kernel has to hear which links are the edge's: all
+    // that there are from now on.
+    [[nodiscard]] virtual bool wants_links() const { return false; }
+    virtual void follow_links(std::span<const PortLink> /*links*/) {}
+    // What has happened to the device that an operator should hear of, once; empty: nothing.
+    [[nodiscard]] virtual std::string take_event() { return {}; }
     virtual void stop() = 0;
 };
 

@@ -64,6 +64,15 @@ class Start(unittest.TestCase):
         text = self.good().replace('device = "generator"', 'device = "0000:ff:1f.7"', 1)
         self.refused(text, "port aws-a:", "0000:ff:1f.7")
 
+    def test_an_af_xdp_port_that_cannot_be(self):
+        for device, expected in (("xdp:nowhere0", "interface nowhere0 does not exist"),
+                                 ("xdp:lo,speed=9", "'speed=9' is not allowed, expected mode="),
+                                 ("xdp:", "'xdp:' is not allowed, expected xdp: and the name")):
+            text = self.good().replace('device = "generator"', f'device = "{device}"', 1)
+            if os.geteuid() != 0 and device == "xdp:nowhere0":
+                expected = "CAP_"
+            self.refused(text, f"{self.path}:", expected)
+
     def test_too_few_buffers_for_af_xdp(self):
         device = 'device = "net_af_xdp0,iface=nowhere0"'
         text = self.good().replace('device = "generator"', device, 1)

@@ -1,6 +1,7 @@
 #include "control/ctl/commands.hpp"
 #include "control/ctl/text.hpp"
 
+#include <cinttypes>
 #include <cstdio>
 #include <map>
 
@@ -127,6 +128,18 @@ void print_ports(const JsonArray& ports) {
                    cell(it, "tx_packets"), cell(it, "rx_missed"), cell(it, "rx_errors"),
                    cell(it, "rx_oversized"), cell(it, "rx_nombuf"), cell(it, "tx_errors")});
     table.print("no ports");
+    for (const auto& it : ports) {
+        const JsonValue* found = it.find("frames");
+        const auto* frames = found ? found->as<JsonObject>() : nullptr;
+        if (frames == nullptr || frames->empty())
+            continue;
+        std::printf("%s %s: %s; frames:", cell(it, "edge").c_str(), cell(it, "name").c_str(),
+                    cell(it, "mode").c_str());
+        for (const auto& [name, value] : *frames)
+            if (const auto* count = value.as<uint64_t>(); count != nullptr && *count != 0)
+                std::printf(" %s %" PRIu64, name.c_str(), *count);
+        std::puts("");
+    }
 }
 
 } // namespace

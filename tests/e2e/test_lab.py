@@ -100,18 +100,18 @@ def attachment_packets(edge, name):
     raise AssertionError(f"no attachment {name}")
 
 
-def iperf(address, *options):
-    """Result of an iperf3 test from vpc-a to vpc-b."""
-    server = start("vpc-b", "iperf3", "--server", "--one-off", "--bind", address)
+def iperf(address, *options, client="vpc-a", server="vpc-b"):
+    """Result of an iperf3 test."""
+    serving = start(server, "iperf3", "--server", "--one-off", "--bind", address)
     try:
         for _ in range(50):
-            if ":5201 " in ns("vpc-b", "ss", "-Hltn"):
+            if ":5201 " in ns(server, "ss", "-Hltn"):
                 break
             time.sleep(0.1)
-        client = ("iperf3", "--client", address, "--json", "--time", 3)
-        text = ns("vpc-a", *client, *options, check=False)
+        text = ns(client, "iperf3", "--client", address, "--json", "--time", 3, *options,
+                  check=False)
     finally:
-        finish(server, signal.SIGTERM)
+        finish(serving, signal.SIGTERM)
     result = json.loads(text)
     expect("error" not in result, result.get("error"))
     return result["end"]
@@ -183,13 +183,14 @@ def ping_across_ipv6():
 
 
 def ping_with_fragments():
-    ping("vpc-a", "10.2.0.10", "-s", 3000)
-    ping("vpc-a", "fd00:2::10", "-s", 3000)
+    ping("vpc-a", "10.2.0.10", "-s", 20000)
+    ping("vpc-a", "fd00:2::10", "-s", 20000)
 
 
 def largest_packets_pass_unfragmented():
-    ping("vpc-a", "10.2.0.10", "-M", "do", "-s", 1472)
-    ping("vpc-a", "fd00:2::10", "-M", "do", "-s", 1452)
+    for size in (1500, 9000):
+        ping("vpc-a", "10.2.0.10", "-M", "do", "-s", size - 28)
+        ping("vpc-a", "fd00:2::10", "-M", "do", "-s", size - 48)
 
 
 def edge_answers_ping():
@@ -225,7 +226,7 @@ def path_mtu_is_told():
         expect(re.search(r"From fd00:1::1.*Packet too big: mtu=1400", text), text)
         ping("vpc-a", "10.2.0.10", "-M", "do", "-s", 1372)
     finally:
-        set_feature_mtu(1500)
+        set_feature_mtu(9000)
         for version in ("-4", "-6"):
             run("ip", version, "-n", "vpc-a", "route", "flush", "cache")
 
@@ -396,6 +397,45 @@ def a_paused_edge_counts_what_it_misses():
     devices_and_kernel_agree()
 
 
+def kernels_talk_over_a_channels_interface():
+    """What is not the edge's is the kernel's: TCP between both kernels, while MACsec goes on."""
+    for edge, address in (("edge-aws", "192.0.2.1/30"), ("edge-gcp", "192.0.2.2/30")):
+        ns(edge, "ethtool", "-K", "ch1", "tx", "off")
+        run("ip", "-n", edge, "address", "add", address, "dev", "ch1")
+    pings = start("vpc-a", "ping", "-n", "-c", 20, "-i", "0.1", "-W", 2, "10.2.0.10")
+    ping("edge-aws", "192.0.2.2")
+    rate = iperf("192.0.2.2", client="edge-aws", server="edge-gcp")["sum_received"]["bits_per_second"]
+    tap.diagnose(f"{rate / 1e6:.0f} Mbps between the kernels")
+    expect(rate > 10e6, f"{rate / 1e6:.1f} Mbps")
+    expect("20 received" in pings.communicate(timeout=20)[0], "the customer's packets")
+    frames = port_counters("gcp")["ch1"]["frames"]
+    tap.diagnose(json.dumps(frames))
+    expect(frames["kernel"] > 100 and frames["macsec"] > 0, str(frames))
+
+
+def a_vanished_interface_is_told():
+    before = pid_of("aws")
+    run("ip", "-n", "edge-aws", "link", "del", "cust-2")
+
+    def told():
+        with open(f"{DIR}/aws.log", encoding="utf-8", errors="replace") as file:
+            return file.read().count("port cust-2: interface cust-2 is gone")
+
+    wait_for(lambda: told() == 1, "the log says that cust-2 is gone", 5)
+    expect(not port_counters("aws")["cust-2"]["link_up"], "link of a port that is gone")
+    ping("vpc-a", "10.2.0.10")
+    used = cpu_seconds(before)
+    time.sleep(1)
+    expect(cpu_seconds(before) - used < 0.5, "the edge spins")
+    expect_equal((pid_of("aws"), told()), (before, 1), "process, and how often it was told")
+
+
+def cpu_seconds(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        fields = file.read().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def status_shows_both_edges():
     text = run(LAB, "status")
     for edge in ("edge-aws: process", "edge-gcp: process"):
@@ -451,6 +491,8 @@ if __name__ == "__main__":
                 devices_and_kernel_agree,
                 a_paused_edge_counts_what_it_misses,
                 no_channel_ever_carried_anything_else,
+                kernels_talk_over_a_channels_interface,
+                a_vanished_interface_is_told,
                 status_shows_both_edges,
                 a_second_up_is_refused,
                 up_after_a_crash_starts_afresh,

@@ -169,6 +169,7 @@ Result<void> ControlPlane::State::change(AttachmentId id,
     auto good = check_parameters(model, next, id);
     if (good)
         good = check_capacity(model, next, id);
+    if (good)
         good = settle_rows();
     if (good)
         good = store->put_parameters(model.config, id, next);

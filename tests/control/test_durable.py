@@ -38,14 +38,17 @@ class Durable(unittest.TestCase):
         self.random = random.Random(SEED)
         self.load = Load(self.random)
 
-    def change_until_killed(self, after):
-        """The state with the change that was not acknowledged, if any."""
+    def change_until_killed(self):
+        """The state with the change that was not acknowledged, and how many were. By number, then
+        by time: a slow machine does as much."""
         daemon = self.daemon
-        killer = threading.Timer(after, daemon.process.send_signal, (signal.SIGKILL,))
-        killer.start()
-        acknowledged = 0
+        killer = threading.Timer(self.random.uniform(0, 0.03), daemon.process.send_signal,
+                                 (signal.SIGKILL,))
+        acknowledged, before = 0, self.random.randrange(12)
         try:
             while True:
+                if acknowledged == before:
+                    killer.start()
                 verb, path, body, edit = self.load.change()
                 tried = self.load.tried(edit)
                 try:
@@ -64,7 +67,7 @@ class Durable(unittest.TestCase):
         print(f"seed {SEED}, {KILLS} kills", flush=True)
         acknowledged, kept, starting = 0, 0, 0.0
         for n in range(KILLS):
-            tried, count = self.change_until_killed(self.random.uniform(0, 0.15))
+            tried, count = self.change_until_killed()
             acknowledged += count
             begin = time.monotonic()
             self.daemon.start()

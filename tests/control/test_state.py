@@ -141,7 +141,7 @@ class Refusals(StateTest):
         daemon = self.start()
         self.post(daemon, "ch1/tx-sas", an=0, sak=SAK)
         self.assertEqual(daemon.stop(), 0)
-        os.truncate(daemon.state_path, os.path.getsize(daemon.state_path) - 2000)
+        os.truncate(daemon.state_path, os.path.getsize(daemon.state_path) // 2 - 2000)
         self.refused(daemon, "damaged")
 
     def test_a_folder(self):

@@ -29,7 +29,7 @@ state = {}
 
 def start():
     tap.require_root()
-    state["daemon"] = Daemon(DAEMON, state="state.db").__enter__()
+    state["daemon"] = Daemon(DAEMON, state="state.db", secrets=True).__enter__()
 
 
 def stop():
@@ -188,6 +188,20 @@ def isthmusctl_leaves_nothing_either():
     expect_no_copy(CTL_SAK, "after isthmusctl's SA has gone")
 
 
+def what_a_restart_brings_back_goes_as_well():
+    call("POST", channel("ch1", "/tx-sas"), {"an": 0, "sak": API_SAK}, 201)
+    call("POST", channel("ch1", "/rx-scs"), {"sci": SCI}, 201)
+    call("POST", channel("ch1", f"/rx-scs/{SCI}/sas"), {"an": 1, "sak": REPLACED_SAK}, 201)
+    state["daemon"].process.kill()
+    state["daemon"].process.wait(10)
+    state["daemon"].start()
+    expect_equal(len(call("GET", channel("ch1"))["tx_sas"]), 1, "transmit SAs after the restart")
+    call("DELETE", channel("ch1", "/tx-sas/0"), status=204)
+    call("DELETE", channel("ch1", f"/rx-scs/{SCI}"), status=204)
+    for sak in (API_SAK, REPLACED_SAK):
+        expect_no_copy(sak, "after the SA that came back has gone")
+
+
 def no_sak_is_in_the_log_or_the_arguments_or_a_file():
     daemon = state["daemon"]
     with open(f"/proc/{daemon.process.pid}/cmdline", "rb") as file:
@@ -219,6 +233,7 @@ if __name__ == "__main__":
                 a_chunked_body_is_wiped_too,
                 connections_that_end_leave_nothing,
                 isthmusctl_leaves_nothing_either,
+                what_a_restart_brings_back_goes_as_well,
                 no_sak_is_in_the_log_or_the_arguments_or_a_file,
             ],
             before=start,

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace isthmus::control {
 
@@ -27,6 +28,15 @@ struct Query {
     std::optional<ChannelId> channel;
     std::optional<AttachmentId> attachment;
     RouteFilter routes;
+    bool dry_run = false, allow_removals = false;
+    std::string expect; // empty: any
+};
+
+// What a call has changed beside what its path names.
+struct Touched {
+    std::vector<AttachmentId> attachments;
+    std::vector<ChannelId> channels;
+    std::vector<PortId> ports;
 };
 
 // What the path names, resolved before the handler is called: a row's handler may rely on every
@@ -49,6 +59,7 @@ struct Call {
     uint8_t an = 0;
     bool creates = false;   // the last name of the path may be free
     bool unchanged = false; // set by a handler that had nothing to do
+    Touched touched = {};
 
     [[nodiscard]] const Model& model() const { return control.model(); }
     [[nodiscard]] const Config& config() const { return control.model().config; }
@@ -113,5 +124,9 @@ Reply post_route(Call& call);
 Reply put_route(Call& call);
 Reply delete_route(Call& call);
 Reply patch_routes(Call& call);
+
+// api_document.cpp
+Reply post_apply(Call& call);
+Reply get_export(Call& call);
 
 } // namespace isthmus::control

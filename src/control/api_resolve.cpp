@@ -178,6 +178,13 @@ Result<void> read_via(Call& call, const std::string& text) {
     return {};
 }
 
+template <auto Member> Result<void> read_truth(Call& call, const std::string& text) {
+    if (text != "true" && text != "false")
+        return invalid_value("query", text, "true or false");
+    call.query.*Member = text == "true";
+    return {};
+}
+
 constexpr auto kQueries = std::to_array<QueryName>({
     {"limit", "PageLimit", "how many at most", read_limit},
     {"after", "Cursor", "what `next` of the page before was", read_short<&Query::after>},
@@ -189,6 +196,10 @@ constexpr auto kQueries = std::to_array<QueryName>({
     {"within", "Prefix", "routes to this prefix and to parts of it", read_within},
     {"covers", "AddressOrPrefix", "routes whose prefix has all of this in it", read_covers},
     {"via", "Via", "routes of this kind", read_via},
+    {"dry_run", "Truth", "only tells what would change", read_truth<&Query::dry_run>},
+    {"allow_removals", "Truth", "attachments and receive SCs may be removed",
+     read_truth<&Query::allow_removals>},
+    {"expect", "Text", "fingerprint of the only plan to be applied", read_short<&Query::expect>},
 });
 
 } // namespace

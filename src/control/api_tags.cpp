@@ -38,6 +38,12 @@ std::string ObjectTags::of(const Call& call) const {
 void ObjectTags::changed(const Call& call) {
     if (const uint64_t object = object_of(call))
         tags_[object] = ++last_;
+    for (const AttachmentId id : call.touched.attachments)
+        tags_[kAttachment << 32 | id.value] = ++last_;
+    for (const ChannelId id : call.touched.channels)
+        tags_[kChannel << 32 | id.value] = ++last_;
+    for (const PortId id : call.touched.ports)
+        tags_[kPort << 32 | id.value] = ++last_;
 }
 
 } // namespace isthmus::control

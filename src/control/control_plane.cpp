@@ -47,8 +47,7 @@ Result<AttachmentId> ControlPlane::add_attachment(Attachment spec) {
         return good.error();
     if (auto good = state_->store->put_attachment(state_->model.config, id, spec); !good)
         return good.error();
-    state_->baseline[slot] = state_->raw_counters(id);
-    state_->slot_edge[slot] = spec.edge;
+    state_->take_slot(id, spec.edge);
     state_->model.add(id, std::move(spec));
     state_->cache.erase(id);
     if (auto good = state_->apply_or(id, [&] { state_->model.erase(id); }); !good)
@@ -85,7 +84,7 @@ Result<void> ControlPlane::remove_attachment(AttachmentId id) {
         return good;
     state_->model.erase(id);
     state_->cache.erase(id);
-    return state_->apply(id);
+    return state_->apply({&id, 1});
 }
 
 Result<void> ControlPlane::set_feature(AttachmentId id, ChannelId channel, const Feature& feature) {
@@ -133,7 +132,7 @@ Result<void> ControlPlane::remove_neighbour(LinkId link, const IpAddr& address) 
         });
     if (!state_->host.forget(link, address))
         return no_such("neighbour", to_string(address));
-    return state_->apply(link.attachment);
+    return state_->apply({&link.attachment, 1});
 }
 
 std::vector<Neighbour> ControlPlane::neighbours() const {

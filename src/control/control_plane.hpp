@@ -30,6 +30,8 @@ class Dataplane;
 
 namespace isthmus::control {
 
+struct ChannelKeys;
+struct Plan;
 struct SavedState;
 class StateStore;
 
@@ -226,6 +228,12 @@ class ControlPlane {
     [[nodiscard]] Result<void> set_rx_sa_in_use(ChannelId channel, macsec::Sci sci, uint8_t an,
                                                 bool in_use);
     [[nodiscard]] Result<void> remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an);
+
+    // What make_plan() and export_document() need beside the Model.
+    [[nodiscard]] std::vector<ChannelKeys> channel_keys() const;
+    // All of a plan that was made of the present state, with one publication as far as possible, or
+    // nothing of it.
+    [[nodiscard]] Result<void> apply(Plan plan);
 
     [[nodiscard]] ChannelInfo channel_info(ChannelId channel) const;
     [[nodiscard]] AttachmentCounters attachment_counters(AttachmentId id) const;

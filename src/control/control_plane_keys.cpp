@@ -19,6 +19,8 @@ Error without_keys(const ChannelConfig& channel, const char* option) {
             fmt::format("channel {} is configured with {}", channel.name, option)};
 }
 
+} // namespace
+
 Result<void> check_transmits(const ChannelConfig& channel) {
     if (!channel.protect_frames)
         return without_keys(channel, "protect_frames = false: it sends in clear");
@@ -30,8 +32,6 @@ Result<void> check_receives(const ChannelConfig& channel) {
         return without_keys(channel, "validate_frames = 'null': it accepts plaintext only");
     return {};
 }
-
-} // namespace
 
 Result<void> ControlPlane::add_tx_sa(ChannelId channel, const TxSaSpec& spec) {
     return state_->change_keys(

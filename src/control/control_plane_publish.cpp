@@ -121,15 +121,16 @@ bool ControlPlane::State::settle() {
     return changed;
 }
 
-Result<void> ControlPlane::State::apply(std::optional<AttachmentId> changed) {
+Result<void> ControlPlane::State::apply(std::span<const AttachmentId> changed) {
     bool confirmed = publish_and_wait();
     follow_channels();
-    if (changed)
+    if (!changed.empty())
         tell_ports_links();
-    if (changed && model.attachments.contains(*changed))
-        host.set_links(*changed, make_links(model, ports, secys, *changed), monotonic_ns());
-    else if (changed)
-        host.set_links(*changed, {}, monotonic_ns());
+    for (const AttachmentId id : changed)
+        host.set_links(id,
+                       model.attachments.contains(id) ? make_links(model, ports, secys, id)
+                                                      : std::vector<Link>{},
+                       monotonic_ns());
     follow_neighbours();
     if (cache.changed())
         confirmed = publish_and_wait() && confirmed;
@@ -147,7 +148,7 @@ Result<void> ControlPlane::State::apply(std::optional<AttachmentId> changed) {
 Result<void> ControlPlane::State::apply_or(AttachmentId changed,
                                            const std::function<void()>& undo) {
     try {
-        return apply(changed);
+        return apply({&changed, 1});
     } catch (const std::bad_alloc&) {
         undo();
         cache.keep(changed);

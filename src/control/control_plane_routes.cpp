@@ -92,27 +92,34 @@ bool ControlPlane::State::store_routes(AttachmentId id, const RouteChange& chang
 }
 
 Result<void> ControlPlane::change_routes(AttachmentId id, const RouteChange& change) {
-    State& s = *state_;
+    return state_->change_routes(id, change, true);
+}
+
+Result<void> ControlPlane::State::change_routes(AttachmentId id, const RouteChange& change,
+                                                bool rows) {
+    State& s = *this;
     auto found = s.find(id);
     if (!found)
         return found.error();
     Attachment& attachment = **found;
     if (auto good = check_change(attachment, change); !good)
         return good;
-    if (auto good = s.settle_rows(); !good)
-        return good;
+    if (rows)
+        if (auto good = s.settle_rows(); !good)
+            return good;
     if (auto good = s.make_next_hops(id, change); !good)
         return good;
     Vrf& vrf = *s.cache.find(id);
     const FibChanges changes = fib_changes(vrf, change);
     attachment.routes.reserve_more(changes.ipv4.size(), changes.ipv6.size());
-    if (auto good = s.store->change_routes(id, change); !good) {
-        s.give_up_next_hops(id, change);
-        return good;
-    }
+    if (rows)
+        if (auto good = s.store->change_routes(id, change); !good) {
+            s.give_up_next_hops(id, change);
+            return good;
+        }
     if (auto good = vrf.apply(changes); !good) {
         s.give_up_next_hops(id, change);
-        if (!s.store->change_routes(id, inverse(attachment, change)))
+        if (rows && !s.store->change_routes(id, inverse(attachment, change)))
             s.rows_owed.insert(id);
         return good;
     }

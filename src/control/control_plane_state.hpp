@@ -27,6 +27,10 @@ inline constexpr uint64_t kConfirmNs = 1'000'000'000;
             ""};
 }
 
+// Of a channel that is configured to do without.
+[[nodiscard]] Result<void> check_transmits(const ChannelConfig& channel);
+[[nodiscard]] Result<void> check_receives(const ChannelConfig& channel);
+
 struct ControlPlane::State {
     Model model;
     dataplane::Dataplane& dataplane;
@@ -88,7 +92,7 @@ struct ControlPlane::State {
 
     // After a change of the model: workers forward by it when this returns. What new links announce
     // reaches a worker only after the links have.
-    Result<void> apply(std::optional<AttachmentId> changed = {});
+    Result<void> apply(std::span<const AttachmentId> changed = {});
     // The same; if there is no memory for the tables, the model is as `undo` makes it.
     Result<void> apply_or(AttachmentId changed, const std::function<void()>& undo);
     uint64_t publish_now();
@@ -118,6 +122,16 @@ struct ControlPlane::State {
     void give_up_next_hops(AttachmentId id, const RouteChange& change);
     // True: other next hops than before are wanted.
     bool store_routes(AttachmentId id, const RouteChange& change);
+
+    // `rows` false: the store has them already.
+    [[nodiscard]] Result<void> change_routes(AttachmentId id, const RouteChange& change, bool rows);
+
+    // plan_apply.cpp
+    [[nodiscard]] Result<void> write_rows(const Plan& plan);
+    void take_back_rows(const Plan& plan);
+    Result<void> apply_plan(Plan& plan);
+    void take_slot(AttachmentId id, EdgeId edge);
+    void leave_slot(AttachmentId id);
 
     template <class Get> AttachmentCounters read_counters(AttachmentId id, Get&& get) const {
         AttachmentCounters total{id, {}, {}};

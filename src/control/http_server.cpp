@@ -20,6 +20,10 @@
 namespace isthmus::control {
 namespace {
 
+std::size_t most_body(const HttpRequest& request) {
+    return request.path == "/v1/apply" ? kMaxDocument : kMaxBody;
+}
+
 // Of one connection: request line and headers (431 beyond it), and the read buffer of a body.
 constexpr std::size_t kConnectionMemory = 64 * 1024;
 // Beyond, what a request has used is given back to the system.
@@ -236,8 +240,8 @@ std::optional<HttpResponse> HttpServer::State::admit(Exchange& exchange, const H
         exchange.sink = std::move(*sink);
         return std::nullopt;
     }
-    if (head.content_length > kMaxBody)
-        return too_large(kMaxBody);
+    if (const std::size_t most = most_body(exchange.request); head.content_length > most)
+        return too_large(most);
     if (head.content_length != 0 && held + head.content_length > limits.held_octets)
         return busy(limits.held_octets);
     return std::nullopt;
@@ -258,7 +262,7 @@ MHD_Result HttpServer::State::begin(MHD_Connection* connection, const char* url,
 
 void HttpServer::State::keep(Exchange& exchange, std::string_view piece) {
     WipedString& body = exchange.request.body;
-    const std::size_t most = exchange.sink ? kMaxStreamedBody : kMaxBody;
+    const std::size_t most = exchange.sink ? kMaxStreamedBody : most_body(exchange.request);
     if (exchange.received > most)
         exchange.refusal = too_large(most);
     else if (exchange.sink)

@@ -17,6 +17,7 @@ namespace isthmus::control {
 
 // What is read as a whole: reading it holds the control thread up, so that it has to be short.
 inline constexpr std::size_t kMaxBody = std::size_t{1} << 20;
+inline constexpr std::size_t kMaxDocument = std::size_t{64} << 20; // of POST /v1/apply
 // What a BodySink takes, piece by piece.
 inline constexpr std::size_t kMaxStreamedBody = std::size_t{512} << 20;
 

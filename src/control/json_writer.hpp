@@ -20,6 +20,7 @@ class JsonWriter {
     JsonWriter& value(std::string_view text); // UTF-8; other octets are replaced
     JsonWriter& value(const char* text) { return value(std::string_view(text)); }
     JsonWriter& value(const std::string& text) { return value(std::string_view(text)); }
+    JsonWriter& number(std::string_view text) { return raw(text); } // as it stands
     template <std::integral T> JsonWriter& value(T number) {
         if constexpr (std::same_as<T, bool>)
             return raw(number ? "true" : "false");

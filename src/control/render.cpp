@@ -155,9 +155,13 @@ void write_port(JsonWriter& json, const Config& config, const PortInfo& port) {
 }
 
 void begin_attachment(JsonWriter& json, const Config& config, const Attachment& attachment) {
-    json.begin_object()
-        .member("edge", config.edges[attachment.edge.value].name)
-        .member("name", attachment.name)
+    json.begin_object().member("edge", config.edges[attachment.edge.value].name);
+    write_parameters(json, config, attachment);
+    json.member("route_count", attachment.routes.size());
+}
+
+void write_parameters(JsonWriter& json, const Config& config, const Attachment& attachment) {
+    json.member("name", attachment.name)
         .member("interconnect", config.interconnects[attachment.interconnect.value].name)
         .member("port", config.ports[attachment.port.value].name)
         .member("vlan", attachment.vlan)
@@ -171,7 +175,7 @@ void begin_attachment(JsonWriter& json, const Config& config, const Attachment& 
         json.key(config.channels[channel.value].name);
         write_feature(json, feature);
     }
-    json.end_object().member("route_count", attachment.routes.size());
+    json.end_object();
 }
 
 void write_limits(JsonWriter& json, const Attachment& attachment) {

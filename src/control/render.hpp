@@ -13,6 +13,8 @@ void write_port(JsonWriter& json, const Config& config, const PortInfo& port);
 void write_channel(JsonWriter& json, const Config& config, const ChannelInfo& channel);
 // Without routes and counters, as an open object: the caller may add members and ends it.
 void begin_attachment(JsonWriter& json, const Config& config, const Attachment& attachment);
+// The members of an open object that an attachment's body may have, but for routes.
+void write_parameters(JsonWriter& json, const Config& config, const Attachment& attachment);
 void write_limits(JsonWriter& json, const Attachment& attachment);
 void write_mss_clamp(JsonWriter& json, const MssClamp& clamp); // the member "mss_clamp"
 void write_route(JsonWriter& json, const IpPrefix& prefix, const Route& route);

@@ -59,6 +59,8 @@ struct Context {
     Client& client;
     std::string edge; // empty: not chosen
     bool json = false;
+    // For commands that tell something by their exit code: that of success, and 1 for any failure.
+    std::optional<int> exit_code = std::nullopt;
 
     // The chosen edge, or the daemon's only one.
     [[nodiscard]] Result<std::string> chosen_edge();

@@ -73,6 +73,9 @@ Outcome delete_route(Context& context, const std::string& attachment, const std:
 Outcome show_routes(Context& context, const std::string& attachment, const ListArguments& list);
 Outcome load_routes(Context& context, const std::string& attachment, const std::string& file);
 
+// The routes of a text, one a line, as a JSON list; `file` is for errors.
+[[nodiscard]] Result<std::string> route_list(std::string_view text, const std::string& file);
+
 // channels.cpp
 Outcome show_channel(Context& context, const std::string& channel);
 Outcome set_channel(Context& context, const std::string& channel, const std::string& state);
@@ -109,5 +112,18 @@ Outcome delete_neighbour(Context& context, const NeighbourArguments& arguments);
 
 Outcome set_traffic(Context& context, const std::string& port, const std::string& file);
 Outcome show_traffic(Context& context, const std::string& port);
+
+// plan.cpp, export.cpp, validate.cpp
+struct DocumentArguments {
+    std::string file;
+    std::string expect;          // fingerprint of the plan; empty: any
+    std::string config;          // of the daemon that is not asked; empty: what the document names
+    std::string routes_dir;      // where routes are exported to; empty: into the document
+    bool allow_removals = false; // of attachments and receive SCs
+};
+Outcome plan_document(Context& context, const DocumentArguments& arguments);
+Outcome apply_document(Context& context, const DocumentArguments& arguments);
+Outcome export_running(Context& context, const DocumentArguments& arguments);
+Outcome validate_document(Context& context, const DocumentArguments& arguments);
 
 } // namespace isthmus::ctl

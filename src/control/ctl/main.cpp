@@ -32,6 +32,7 @@ struct Program {
     LimitArguments limit;
     SaArguments sa;
     NeighbourArguments neighbour;
+    DocumentArguments document;
     bool nonzero_drops = false;
     std::list<ListArguments> lists;
 
@@ -52,6 +53,7 @@ struct Program {
         add_sa_group();
         add_neighbour_group();
         add_traffic_group();
+        add_documents();
     }
 
     CLI::App* group(const char* name, const char* help) {
@@ -101,6 +103,7 @@ struct Program {
     void add_sa_group();
     void add_neighbour_group();
     void add_traffic_group();
+    void add_documents();
 };
 
 void Program::add_show() {
@@ -323,6 +326,35 @@ void Program::add_traffic_group() {
     set->add_option("FILE", file, "- for standard input")->required();
 }
 
+void Program::add_documents() {
+    const auto with = [&](auto call) {
+        return [this, call](Context& context) { return call(context, document); };
+    };
+    auto* plan = add(&app, "plan", "what a document would change: exit code 0 nothing, 2 something",
+                     with(plan_document));
+    auto* apply = add(&app, "apply", "make the running state as a document says, in one step",
+                      with(apply_document));
+    auto* validate =
+        add(&app, "validate", "check a document without a daemon", with(validate_document));
+    for (auto* one : {plan, apply, validate})
+        one->add_option("-f,--file", document.file, "TOML or JSON; - for standard input")
+            ->required();
+    apply->add_flag("--allow-removals,--yes", document.allow_removals,
+                    "remove attachments and receive SCs that the document leaves out");
+    apply->add_option("--expect", document.expect, "fingerprint of the plan that was looked at");
+    validate->add_option("--config", document.config,
+                         "the daemon's configuration; absent: all names are taken to exist");
+    add(&app, "export", "the running state as a document, without keys", with(export_running))
+        ->add_option("--routes-dir", document.routes_dir,
+                     "write routes to files there, which the document refers to");
+}
+
+// Commands of documents: 2 is no failure of plan, so 1 is any of all.
+bool tells_by_exit_code(const CLI::App& app) {
+    return app.got_subcommand("plan") || app.got_subcommand("apply") ||
+           app.got_subcommand("validate");
+}
+
 int run(int argc, char** argv) {
     // Before a key file is read: no core file, and no debugger of another process of this user.
     prctl(PR_SET_DUMPABLE, 0);
@@ -330,15 +362,17 @@ int run(int argc, char** argv) {
     try {
         program.app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return program.app.exit(error) == 0 ? kDone : kFailed;
+        return program.app.exit(error) == 0      ? kDone
+               : tells_by_exit_code(program.app) ? kRefused
+                                                 : kFailed;
     }
     Client client(program.socket);
     Context context{client, program.edge, program.json};
     const Outcome outcome = program.command(context);
     if (outcome)
-        return kDone;
+        return context.exit_code.value_or(kDone);
     std::fprintf(stderr, "isthmusctl: %s\n", outcome.error().message.c_str());
-    return client.refused() ? kRefused : kFailed;
+    return client.refused() || context.exit_code ? kRefused : kFailed;
 }
 
 } // namespace

@@ -11,7 +11,7 @@ namespace {
 using control::JsonWriter;
 
 constexpr std::size_t kMaxRouteFile = std::size_t{256} << 20;
-constexpr std::string_view kBlanks = " \t\r";
+constexpr std::string_view kBlanks = " \t\r,";
 
 // The members "via" and "next_hop" of an open object.
 void write_via(JsonWriter& json, std::string_view via) {
@@ -59,6 +59,21 @@ Result<std::string> change_from(std::string_view text, const std::string& file) 
 }
 
 } // namespace
+
+Result<std::string> route_list(std::string_view text, const std::string& file) {
+    const auto lines = change_from(text, file);
+    if (!lines)
+        return lines;
+    std::string list = "[";
+    for (std::string_view rest = *lines; !rest.empty();) {
+        const auto end = rest.find('\n');
+        const std::string_view line = rest.substr(0, end);
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+        if (!line.empty())
+            list.append(list.size() == 1 ? "" : ",").append(line);
+    }
+    return list + "]";
+}
 
 Outcome add_route(Context& context, const std::string& attachment, const std::string& prefix,
                   const std::string& via) {

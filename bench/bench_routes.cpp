@@ -6,7 +6,7 @@
 //   switch/<drain|down>/<attachments>     a channel is taken out of use, and back, by turns
 
 #include "control/control_plane.hpp"
-#include "control/pn_store.hpp"
+#include "control/state_store.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
 #include "isthmus/clock.hpp"

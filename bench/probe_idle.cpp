@@ -5,7 +5,7 @@
 //   probe_idle        one worker on the last core that this process may use; about 60 s
 
 #include "control/control_plane.hpp"
-#include "control/pn_store.hpp"
+#include "control/state_store.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
 #include "tests/must.hpp"

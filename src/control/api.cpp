@@ -268,13 +268,14 @@ std::span<const Row> api_rows() {
 
 std::vector<unsigned> statuses_of(const Row& row) {
     const bool change = row.verb != "GET";
+    const bool adds = row.verb == "POST" && row.handler != post_apply;
     std::vector<unsigned> all;
     const auto add = [&](bool condition, unsigned status) {
         if (condition)
             all.push_back(status);
     };
-    add(!row.answer.empty() && row.verb != "POST", 200);
-    add(row.verb == "POST" || row.handler == put_attachment, 201);
+    add(!row.answer.empty() && !adds, 200);
+    add(adds || row.handler == put_attachment, 201);
     add(row.answer.empty(), 204);
     add(true, 400);
     add(row.path.find("EDGE") != std::string_view::npos, 404);

@@ -178,11 +178,18 @@ Result<void> read_via(Call& call, const std::string& text) {
     return {};
 }
 
-template <auto Member> Result<void> read_truth(Call& call, const std::string& text) {
+Result<void> read_truth(bool& out, const std::string& text, const char* field) {
     if (text != "true" && text != "false")
-        return invalid_value("query", text, "true or false");
-    call.query.*Member = text == "true";
+        return invalid_value(field, text, "true or false");
+    out = text == "true";
     return {};
+}
+
+Result<void> read_dry_run(Call& call, const std::string& text) {
+    return read_truth(call.query.dry_run, text, "dry_run");
+}
+Result<void> read_allow_removals(Call& call, const std::string& text) {
+    return read_truth(call.query.allow_removals, text, "allow_removals");
 }
 
 constexpr auto kQueries = std::to_array<QueryName>({
@@ -196,9 +203,8 @@ constexpr auto kQueries = std::to_array<QueryName>({
     {"within", "Prefix", "routes to this prefix and to parts of it", read_within},
     {"covers", "AddressOrPrefix", "routes whose prefix has all of this in it", read_covers},
     {"via", "Via", "routes of this kind", read_via},
-    {"dry_run", "Truth", "only tells what would change", read_truth<&Query::dry_run>},
-    {"allow_removals", "Truth", "attachments and receive SCs may be removed",
-     read_truth<&Query::allow_removals>},
+    {"dry_run", "Truth", "only tells what would change", read_dry_run},
+    {"allow_removals", "Truth", "attachments and receive SCs may be removed", read_allow_removals},
     {"expect", "Text", "fingerprint of the only plan to be applied", read_short<&Query::expect>},
 });
 

@@ -1,6 +1,7 @@
 #include "control/api.hpp"
 
 #include "control/api_row.hpp"
+#include "control/audit_view.hpp"
 #include "control/body_lines.hpp"
 #include "control/http_error.hpp"
 #include "control/http_tags.hpp"
@@ -25,6 +26,8 @@ constexpr std::string_view kLines = "application/x-ndjson";
 constexpr auto kRows = std::to_array<Row>({
     {"GET", "/v1/openapi.json", get_openapi, "", "OpenApi", "", "this file"},
     {"GET", "/v1/status", get_status, "", "Status", "", "version, memory, workers, host stack"},
+    {"GET", "/v1/events", get_events, "", "Events", "since", "what happened lately"},
+    {"GET", "/v1/watch", get_watch, "", "Watch", "since", "what happens, as Server-Sent Events"},
     {"GET", "/v1/edges", get_edges, "", "Edges", "", "the edges of this daemon"},
     {"GET", "/v1/export", get_export, "", "Document", "", "the running state as a document"},
     {"POST", "/v1/apply", post_apply, "Document", "Plan", "dry_run allow_removals expect",
@@ -186,18 +189,28 @@ std::optional<HttpResponse> prepare(Call& call, const Row& row,
 }
 
 Call make_call(ControlPlane& control, const HttpRequest& request) {
-    return {control, request, {}, nullptr, {}, {}, {}, {}, {}, {}, {}, {}, {}, 0, false, false};
+    return {control, request, {}, nullptr, {}, {},    {},    {}, {},
+            {},      {},      {}, {},      0,  false, false, {}, nullptr};
 }
 
 HttpResponse run(ControlPlane& control, ObjectTags& tags, const HttpRequest& request,
-                 const Row& row, const std::vector<std::string>& path, RouteLines* lines) {
+                 const Row& row, const std::vector<std::string>& path, RouteLines* lines,
+                 AuditTrail& trail) {
     Call call = make_call(control, request);
     call.lines = lines;
+    call.audit = trail.log;
     if (auto refusal = prepare(call, row, path, tags))
         return std::move(*refusal);
     if (auto refusal = read_body(call, row))
         return std::move(*refusal);
+    const bool noted = row.verb != "GET";
+    if (noted && !row.body.empty() && !lines)
+        trail.change = audit_body(call.body, request.body.size());
+    if (noted)
+        trail.before = audit_view(call, row.path);
     Reply reply = row.handler(call);
+    if (noted && (reply || reply.error().code == ErrorCode::unavailable))
+        trail.after = audit_view(call, row.path);
     // A change that a worker has not confirmed is made.
     if (row.verb != "GET" && !call.unchanged &&
         (reply || reply.error().code == ErrorCode::unavailable))
@@ -229,7 +242,7 @@ Found find_row(const std::vector<std::string>& path, std::string_view verb) {
 }
 
 HttpResponse dispatch(ControlPlane& control, ObjectTags& tags, const HttpRequest& request,
-                      RouteLines* lines) {
+                      RouteLines* lines, AuditTrail& trail) {
     const auto path = split_path(request.path);
     if (!path)
         return render_error(
@@ -237,7 +250,7 @@ HttpResponse dispatch(ControlPlane& control, ObjectTags& tags, const HttpRequest
     // HEAD is GET whose body the server does not send (RFC 9110, section 9.3.2).
     auto [row, allow] = find_row(*path, request.method == "HEAD" ? "GET" : request.method);
     if (row)
-        return run(control, tags, request, *row, *path, lines);
+        return run(control, tags, request, *row, *path, lines, trail);
     if (allow.empty())
         return render_error({ErrorCode::not_found, "path '" + request.path + "' does not exist",
                              "path", request.path});
@@ -278,6 +291,7 @@ std::vector<unsigned> statuses_of(const Row& row) {
     add(adds || row.handler == put_attachment, 201);
     add(row.answer.empty(), 204);
     add(true, 400);
+    add(true, 403);
     add(row.path.find("EDGE") != std::string_view::npos, 404);
     add(true, 408);
     add(change || row.path.ends_with("/traffic"), 409);
@@ -291,11 +305,16 @@ std::vector<unsigned> statuses_of(const Row& row) {
 }
 
 HttpResponse Api::handle(const HttpRequest& request, RouteLines* lines) {
+    AuditTrail trail{audit_};
+    HttpResponse response;
     try {
-        return dispatch(control_, tags_, request, lines);
+        response = dispatch(control_, tags_, request, lines, trail);
     } catch (const std::exception& failure) {
-        return render_error({ErrorCode::internal, failure.what()});
+        response = render_error({ErrorCode::internal, failure.what()});
     }
+    if (audit_)
+        audit_->record(request, trail, response);
+    return response;
 }
 
 HttpServer::Opening Api::open(const HttpRequest& request) {
@@ -306,8 +325,11 @@ HttpServer::Opening Api::open(const HttpRequest& request) {
     if (!row || !row->lines || row->body.empty())
         return {};
     Call call = make_call(control_, request);
-    if (auto refusal = prepare(call, *row, *path, tags_))
+    if (auto refusal = prepare(call, *row, *path, tags_)) {
+        if (audit_)
+            audit_->record(request, {}, *refusal);
         return std::move(*refusal);
+    }
     return std::make_unique<RouteUpload>(*this, request);
 }
 

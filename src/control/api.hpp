@@ -3,6 +3,7 @@
 // thread only.
 
 #include "control/api_tags.hpp"
+#include "control/audit.hpp"
 #include "control/control_plane.hpp"
 #include "control/http_message.hpp"
 #include "control/http_server.hpp"
@@ -13,7 +14,8 @@ class RouteLines;
 
 class Api {
   public:
-    explicit Api(ControlPlane& control) : control_(control) {}
+    explicit Api(ControlPlane& control, AuditLog* audit = nullptr)
+        : control_(control), audit_(audit) {}
 
     // Never throws for any request; every refusal is a reply with an error body. `lines`: the body,
     // read already.
@@ -24,6 +26,7 @@ class Api {
   private:
     ControlPlane& control_;
     ObjectTags tags_;
+    AuditLog* audit_; // null: nothing is kept
 };
 
 } // namespace isthmus::control

@@ -1,6 +1,7 @@
 #pragma once
 // One API request on its way from the table of rows (api.cpp) to its handler (api_*.cpp).
 
+#include "control/audit.hpp"
 #include "control/body.hpp"
 #include "control/control_plane.hpp"
 #include "control/http_message.hpp"
@@ -28,6 +29,7 @@ struct Query {
     std::optional<ChannelId> channel;
     std::optional<AttachmentId> attachment;
     RouteFilter routes;
+    std::optional<uint64_t> since; // an event's sequence number
     bool dry_run = false, allow_removals = false;
     std::string expect; // empty: any
 };
@@ -60,6 +62,7 @@ struct Call {
     bool creates = false;   // the last name of the path may be free
     bool unchanged = false; // set by a handler that had nothing to do
     Touched touched = {};
+    const AuditLog* audit = nullptr;
 
     [[nodiscard]] const Model& model() const { return control.model(); }
     [[nodiscard]] const Config& config() const { return control.model().config; }
@@ -86,6 +89,10 @@ Reply get_sizes(Call& call);
 Reply get_capacity(Call& call);
 Reply get_interconnects(Call& call);
 Reply get_openapi(Call& call);
+
+// api_events.cpp
+Reply get_events(Call& call);
+Reply get_watch(Call& call);
 
 // api_channels.cpp: ports, channels and their keys.
 Reply get_ports(Call& call);

@@ -56,7 +56,11 @@ void write_parameters(JsonWriter& json, const Row& row) {
 }
 
 void write_content(JsonWriter& json, std::string_view schema, std::string_view line) {
-    json.key("content").begin_object().key("application/json").begin_object().key("schema");
+    json.key("content")
+        .begin_object()
+        .key(schema == "Watch" ? "text/event-stream" : "application/json")
+        .begin_object()
+        .key("schema");
     write_ref(json, "schemas", schema);
     json.end_object();
     if (!line.empty()) {

@@ -27,7 +27,10 @@ void write_round_times(JsonWriter& json, const WorkerRuntimeInfo& worker) {
 
 Reply get_status(Call& call) {
     JsonWriter json;
-    write_status(json, call.config(), call.control.status());
+    Status status = call.control.status();
+    status.audit = call.audit ? call.audit->path() : "none";
+    status.audit_problem = call.audit ? call.audit->trouble() : "";
+    write_status(json, call.config(), status);
     return HttpResponse{200, json.take()};
 }
 

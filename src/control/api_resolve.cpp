@@ -1,6 +1,7 @@
 // What stands in paths and queries.
 
 #include "control/api_row.hpp"
+#include "control/event_stream.hpp"
 
 #include <algorithm>
 #include <array>
@@ -97,6 +98,14 @@ Result<void> read_limit(Call& call, const std::string& text) {
     if (error != std::errc{} || end != text.data() + text.size() || call.query.limit == 0 ||
         call.query.limit > kMaxPage)
         return invalid_value("limit", text, "1.." + std::to_string(kMaxPage));
+    return {};
+}
+
+Result<void> read_since(Call& call, const std::string& text) {
+    const auto since = parse_sequence(text, "since");
+    if (!since)
+        return since.error();
+    call.query.since = *since;
     return {};
 }
 
@@ -202,6 +211,7 @@ constexpr auto kQueries = std::to_array<QueryName>({
     {"attachment", "Name", "those of this attachment", read_attachment},
     {"within", "Prefix", "routes to this prefix and to parts of it", read_within},
     {"covers", "AddressOrPrefix", "routes whose prefix has all of this in it", read_covers},
+    {"since", "Sequence", "what is behind the event with this sequence number", read_since},
     {"via", "Via", "routes of this kind", read_via},
     {"dry_run", "Truth", "only tells what would change", read_dry_run},
     {"allow_removals", "Truth", "attachments and receive SCs may be removed", read_allow_removals},

@@ -1,5 +1,6 @@
 #include "control/config.hpp"
 
+#include "control/config_access.hpp"
 #include "control/config_channel.hpp"
 #include "control/config_check.hpp"
 #include "control/config_tables.hpp"
@@ -32,6 +33,11 @@ class Builder {
             out_.worker_cores = Config{}.worker_cores;
         if (const auto* table = root_["macsec"].as_table())
             if (auto read = read_table<Config>(out_, kMacsecOptions, {&file_, table, "[macsec]"});
+                !read)
+                return read.error();
+        if (const auto* table = root_["access"].as_table())
+            if (auto read = read_table<AccessConfig>(out_.access, kAccessOptions,
+                                                     {&file_, table, "[access]"});
                 !read)
                 return read.error();
         for (const auto& [kind, title, add] : kKinds)

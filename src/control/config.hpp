@@ -2,6 +2,7 @@
 // The boot configuration: static resources of one or more edges, read once from a TOML file.
 // Everything that changes at run time is not here but in the Model.
 
+#include "control/roles.hpp"
 #include "isthmus/address.hpp"
 #include "isthmus/result.hpp"
 #include "isthmus/types.hpp"
@@ -95,6 +96,10 @@ struct ChannelConfig {
 
 struct Config {
     std::string socket_path = "/run/isthmus/isthmusd.sock";
+    AccessConfig access;
+    bool log_json = false; // the log on standard error: lines of JSON, or of text
+    // Every write, one line of JSON each. "none": not kept; empty: beside the state file, if any.
+    std::string audit_path;
     // What the API has installed, and packet numbers that were used. "none": nothing is kept.
     std::string state_path = "/var/lib/isthmus/state.db";
     std::string secrets_key_path; // for the SAKs in it; empty: a systemd credential, or none

@@ -89,6 +89,12 @@ inline bool read_poll(Config& out, const toml::node& node) {
     return text == "adaptive" || text == "busy";
 }
 
+inline bool read_log(Config& out, const toml::node& node) {
+    const auto text = node.value<std::string_view>();
+    out.log_json = text == "json";
+    return text == "json" || text == "text";
+}
+
 inline bool read_mac(PortTable& out, const toml::node& node) {
     const auto mac = parse_mac(node.value_or(std::string_view{}));
     if (!mac || mac->is_multicast() || mac->is_zero())
@@ -146,7 +152,7 @@ inline bool read_tables(Config&, const toml::node& node) {
     return node.is_array_of_tables();
 }
 
-inline bool read_macsec_table(Config&, const toml::node& node) {
+inline bool read_single_table(Config&, const toml::node& node) {
     return node.is_table();
 }
 
@@ -164,11 +170,15 @@ inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
      text_in<Config, &Config::state_path>("a path of 1..255 octets, or 'none'")},
     {"secrets_key_file", Need::optional,
      text_in<Config, &Config::secrets_key_path>("a path of 1..255 octets")},
+    {"log", Need::optional, Special<Config>{"'text' or 'json'", read_log}},
+    {"audit_log", Need::optional,
+     text_in<Config, &Config::audit_path>("a path of 1..255 octets, or 'none'")},
     {"memory_mb", Need::optional, &Config::memory_mb, 64, 65536},
     {"packet_buffers", Need::optional, &Config::packet_buffers, 2048, 1048576},
     {"max_attachments", Need::optional, &Config::max_attachments, 1, 16384},
     {"allow_plaintext", Need::optional, &Config::allow_plaintext},
-    {"macsec", Need::optional, Special<Config>{"a [macsec] table", read_macsec_table}},
+    {"macsec", Need::optional, Special<Config>{"a [macsec] table", read_single_table}},
+    {"access", Need::optional, Special<Config>{"an [access] table", read_single_table}},
     {"edge", Need::required, Special<Config>{"one or more [[edge]] tables", read_tables}},
     {"port", Need::optional, Special<Config>{"[[port]] tables", read_tables}},
     {"interconnect", Need::optional, Special<Config>{"[[interconnect]] tables", read_tables}},

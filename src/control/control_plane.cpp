@@ -18,6 +18,16 @@ uint16_t first_free(const std::map<AttachmentId, Attachment>& attachments) {
     return slot;
 }
 
+std::string limits_text(const std::optional<std::optional<Limit>>& egress,
+                        const std::optional<std::optional<Limit>>& ingress) {
+    std::string text;
+    for (const auto& [name, limit] : {std::pair{"egress", &egress}, {"ingress", &ingress}})
+        if (*limit)
+            text += fmt::format("{}{} limit {}", text.empty() ? "" : ", ", name,
+                                **limit ? fmt::format("{} bit/s", (**limit)->rate_bps) : "none");
+    return text;
+}
+
 } // namespace
 
 ControlPlane::ControlPlane(Config config, dataplane::Dataplane& dataplane, ControlOptions options)
@@ -29,6 +39,10 @@ ControlPlane::~ControlPlane() = default;
 
 const Model& ControlPlane::model() const {
     return state_->model;
+}
+
+EventLog& ControlPlane::events() {
+    return *state_->events;
 }
 
 Result<AttachmentId> ControlPlane::add_attachment(Attachment spec) {
@@ -50,7 +64,9 @@ Result<AttachmentId> ControlPlane::add_attachment(Attachment spec) {
     state_->take_slot(id, spec.edge);
     state_->model.add(id, std::move(spec));
     state_->cache.erase(id);
-    if (auto good = state_->apply_or(id, [&] { state_->model.erase(id); }); !good)
+    if (auto good = state_->apply_or(id, [&] { state_->model.erase(id); },
+                                     {EventKind::attachment_added, "was made"});
+        !good)
         return good.error();
     return id;
 }
@@ -72,7 +88,8 @@ Result<void> ControlPlane::replace_attachment(AttachmentId id, Attachment spec) 
         return good;
     state_->model.exchange(id, spec);
     state_->cache.erase(id);
-    return state_->apply_or(id, [&] { state_->model.exchange(id, spec); });
+    return state_->apply_or(id, [&] { state_->model.exchange(id, spec); },
+                            {EventKind::attachment_changed, "was replaced", "replaced"});
 }
 
 Result<void> ControlPlane::remove_attachment(AttachmentId id) {
@@ -82,14 +99,19 @@ Result<void> ControlPlane::remove_attachment(AttachmentId id) {
         return good;
     if (auto good = state_->store->erase_attachment(id); !good)
         return good;
+    const std::string name = state_->name_of(id);
     state_->model.erase(id);
     state_->cache.erase(id);
-    return state_->apply({&id, 1});
+    auto done = state_->apply({&id, 1});
+    state_->events->emit(EventKind::attachment_removed, name,
+                         "attachment " + name + " was removed");
+    return done;
 }
 
 Result<void> ControlPlane::set_feature(AttachmentId id, ChannelId channel, const Feature& feature) {
-    return state_->change(id,
-                          [&](Attachment& attachment) { attachment.features[channel] = feature; });
+    return state_->change(
+        id, [&](Attachment& attachment) { attachment.features[channel] = feature; },
+        fmt::format("feature {} set", state_->name_of(channel)));
 }
 
 Result<void> ControlPlane::remove_feature(AttachmentId id, ChannelId channel) {
@@ -98,27 +120,37 @@ Result<void> ControlPlane::remove_feature(AttachmentId id, ChannelId channel) {
         return found.error();
     if (!(*found)->features.contains(channel))
         return no_such("feature", state_->model.config.channels[channel.value].name);
-    return state_->change(id, [&](Attachment& attachment) {
-        attachment.features.erase(channel);
-        std::erase_if(attachment.static_neighbours,
-                      [&](const auto& entry) { return entry.first.first == channel; });
-    });
+    return state_->change(
+        id,
+        [&](Attachment& attachment) {
+            attachment.features.erase(channel);
+            std::erase_if(attachment.static_neighbours,
+                          [&](const auto& entry) { return entry.first.first == channel; });
+        },
+        fmt::format("feature {} removed", state_->name_of(channel)));
 }
 
 Result<void> ControlPlane::set_limits(AttachmentId id, std::optional<std::optional<Limit>> egress,
                                       std::optional<std::optional<Limit>> ingress) {
-    return state_->change(id, [&](Attachment& attachment) {
-        if (egress)
-            attachment.egress_limit = *egress;
-        if (ingress)
-            attachment.ingress_limit = *ingress;
-    });
+    return state_->change(
+        id,
+        [&](Attachment& attachment) {
+            if (egress)
+                attachment.egress_limit = *egress;
+            if (ingress)
+                attachment.ingress_limit = *ingress;
+        },
+        limits_text(egress, ingress));
 }
 
 Result<void> ControlPlane::set_static_neighbour(LinkId link, const IpAddr& address, MacAddr mac) {
-    return state_->change(link.attachment, [&](Attachment& attachment) {
-        attachment.static_neighbours[{link.channel, address}] = mac;
-    });
+    return state_->change(
+        link.attachment,
+        [&](Attachment& attachment) {
+            attachment.static_neighbours[{link.channel, address}] = mac;
+        },
+        fmt::format("static neighbour {} at {} set", state_->neighbour_name(link, address),
+                    to_string(mac)));
 }
 
 Result<void> ControlPlane::remove_neighbour(LinkId link, const IpAddr& address) {
@@ -127,9 +159,10 @@ Result<void> ControlPlane::remove_neighbour(LinkId link, const IpAddr& address) 
         return found.error();
     const std::pair where{link.channel, address};
     if ((*found)->static_neighbours.contains(where))
-        return state_->change(link.attachment, [&](Attachment& attachment) {
-            attachment.static_neighbours.erase(where);
-        });
+        return state_->change(
+            link.attachment,
+            [&](Attachment& attachment) { attachment.static_neighbours.erase(where); },
+            fmt::format("static neighbour {} removed", state_->neighbour_name(link, address)));
     if (!state_->host.forget(link, address))
         return no_such("neighbour", to_string(address));
     return state_->apply({&link.attachment, 1});
@@ -143,14 +176,26 @@ Result<void> ControlPlane::set_port_enabled(PortId port, bool enabled) {
     if (auto good = state_->store->put_port(state_->model.config.ports[port.value], enabled); !good)
         return good;
     state_->model.port_enabled[port.value] = enabled;
-    return state_->apply();
+    const std::string name = state_->name_of(port);
+    const std::string state = enabled ? "up" : "down";
+    auto done = state_->apply();
+    state_->events->emit(EventKind::port_admin, name, "port " + name + " was set " + state, state);
+    return done;
 }
 
 Result<void> ControlPlane::set_channel_admin(ChannelId channel, AdminState admin) {
     if (auto good = state_->store->put_channel(state_->model.config, channel, admin); !good)
         return good;
     state_->model.channel_admin[channel.value] = admin;
-    return state_->apply();
+    state_->watched.sold = true;
+    const std::string name = state_->name_of(channel);
+    const std::string state = admin == AdminState::up      ? "up"
+                              : admin == AdminState::drain ? "drain"
+                                                           : "down";
+    auto done = state_->apply();
+    state_->events->emit(EventKind::channel_admin, name, "channel " + name + " was set " + state,
+                         state);
+    return done;
 }
 
 Result<void> ControlPlane::set_traffic(PortId port, const sim::TrafficSpec& spec) {
@@ -178,13 +223,21 @@ void ControlPlane::poll(uint64_t now_ns) {
         for (std::size_t p = 0; p < s.ports.size(); ++p) {
             dataplane::Port& port = s.dataplane.port(PortId(p));
             if (const std::string event = port.take_event(); !event.empty())
-                s.say(fmt::format("port {}: {}", s.model.config.ports[p].name, event));
+                s.events->emit(EventKind::port_trouble, s.name_of(PortId(p)),
+                               "port " + s.name_of(PortId(p)) + ": " + event, event);
             const bool up = port.link_up();
+            if (up != s.ports[p].link_up)
+                s.events->emit(up ? EventKind::link_up : EventKind::link_down, s.name_of(PortId(p)),
+                               fmt::format("port {}: the link is {}", s.name_of(PortId(p)),
+                                           up ? "up" : "down"));
             changed = changed || up != s.ports[p].link_up;
             s.ports[p].link_up = up;
         }
         changed = s.tick_keys(now_ns) || changed;
         s.tick_store(now_ns);
+        s.watch_channels();
+        s.watch_limits(now_ns);
+        s.watch_capacity();
     }
     s.follow_neighbours();
     if (changed || s.cache.changed())

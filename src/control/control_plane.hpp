@@ -5,6 +5,7 @@
 // when the file takes nothing; unavailable when a worker did not confirm in time, and then the
 // change is made). Control thread only.
 
+#include "control/events.hpp"
 #include "control/host_stack.hpp"
 #include "control/macsec_counters.hpp"
 #include "control/model.hpp"
@@ -166,6 +167,8 @@ struct Status {
     std::string macsec_engine;
     std::string state;         // path of the state file, or "none"
     std::string state_problem; // why it takes no changes now; empty: it does
+    std::string audit;         // the path of the audit log, or "none"
+    std::string audit_problem; // why it takes no records now; empty: it does
     bool keeps_sas = false;    // SAs outlive a restart
     std::vector<unsigned> worker_cores;
     uint32_t packet_buffers = 0, packet_buffers_free = 0;
@@ -175,8 +178,7 @@ struct Status {
 struct ControlOptions {
     std::string memory;                // what start_eal returned, for status
     std::unique_ptr<StateStore> store; // null: nothing is remembered
-    // For events that concern an operator: one line each.
-    std::function<void(const std::string&)> say = [](const std::string&) {};
+    std::shared_ptr<EventLog> events = std::make_shared<EventLog>();
 };
 
 class ControlPlane {
@@ -189,6 +191,7 @@ class ControlPlane {
     [[nodiscard]] Result<void> restore(SavedState saved);
 
     [[nodiscard]] const Model& model() const;
+    [[nodiscard]] EventLog& events();
 
     // `spec.edge` must be set; the slot is chosen here. Features and routes may come with it.
     [[nodiscard]] Result<AttachmentId> add_attachment(Attachment spec);

@@ -9,11 +9,6 @@ constexpr uint64_t kStoreFailurePauseNs = 10'000'000'000;
 
 using macsec::ValidateFrames;
 
-std::string edge_and_name(const Config& config, ChannelId channel) {
-    const ChannelConfig& it = config.channels[channel.value];
-    return config.edges[it.edge.value].name + "/" + it.name;
-}
-
 Error without_keys(const ChannelConfig& channel, const char* option) {
     return {ErrorCode::conflict,
             fmt::format("channel {} is configured with {}", channel.name, option)};
@@ -38,7 +33,8 @@ Result<void> ControlPlane::add_tx_sa(ChannelId channel, const TxSaSpec& spec) {
         channel, check_transmits, [&](ChannelSecy& secy) { return secy.add_tx_sa(spec); },
         [&](StateStore& store, const Config& config) {
             return store.add_tx_sa(config, channel, spec);
-        });
+        },
+        SaEvent{EventKind::sa_installed, spec.an, "transmit"});
 }
 
 Result<void> ControlPlane::remove_tx_sa(ChannelId channel, uint8_t an) {
@@ -46,7 +42,8 @@ Result<void> ControlPlane::remove_tx_sa(ChannelId channel, uint8_t an) {
         channel, check_transmits, [&](ChannelSecy& secy) { return secy.remove_tx_sa(an); },
         [&](StateStore& store, const Config& config) {
             return store.remove_tx_sa(config, channel, an);
-        });
+        },
+        SaEvent{EventKind::sa_retired, an, "transmit"});
 }
 
 Result<void> ControlPlane::set_encoding_an(ChannelId channel, uint8_t an) {
@@ -54,7 +51,8 @@ Result<void> ControlPlane::set_encoding_an(ChannelId channel, uint8_t an) {
         channel, check_transmits, [&](ChannelSecy& secy) { return secy.set_encoding_an(an); },
         [&](StateStore& store, const Config& config) {
             return store.set_encoding_an(config, channel, an);
-        });
+        },
+        SaEvent{EventKind::sa_changed, an, "encoding"});
 }
 
 Result<void> ControlPlane::add_rx_sc(ChannelId channel, macsec::Sci sci) {
@@ -78,7 +76,8 @@ Result<void> ControlPlane::add_rx_sa(ChannelId channel, macsec::Sci sci, const R
         channel, check_receives, [&](ChannelSecy& secy) { return secy.add_rx_sa(sci, spec); },
         [&](StateStore& store, const Config& config) {
             return store.add_rx_sa(config, channel, sci, spec);
-        });
+        },
+        SaEvent{EventKind::sa_installed, spec.an, "receive"});
 }
 
 Result<void> ControlPlane::set_rx_sa_in_use(ChannelId channel, macsec::Sci sci, uint8_t an,
@@ -88,7 +87,8 @@ Result<void> ControlPlane::set_rx_sa_in_use(ChannelId channel, macsec::Sci sci, 
         [&](ChannelSecy& secy) { return secy.set_rx_sa_in_use(sci, an, in_use); },
         [&](StateStore& store, const Config& config) {
             return store.set_rx_sa_in_use(config, channel, sci, an, in_use);
-        });
+        },
+        SaEvent{EventKind::sa_changed, an, in_use ? "enabled" : "disabled"});
 }
 
 Result<void> ControlPlane::remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an) {
@@ -96,7 +96,8 @@ Result<void> ControlPlane::remove_rx_sa(ChannelId channel, macsec::Sci sci, uint
         channel, check_receives, [&](ChannelSecy& secy) { return secy.remove_rx_sa(sci, an); },
         [&](StateStore& store, const Config& config) {
             return store.remove_rx_sa(config, channel, sci, an);
-        });
+        },
+        SaEvent{EventKind::sa_retired, an, "receive"});
 }
 
 void ControlPlane::release_keys() {
@@ -111,20 +112,28 @@ void ControlPlane::State::tell_store_failure(const Error& error, uint64_t now_ns
     if (store_failure_told_ns != 0 && now_ns - store_failure_told_ns < kStoreFailurePauseNs)
         return;
     store_failure_told_ns = now_ns;
-    say(fmt::format("changes and packet numbers cannot be recorded, SAs stop when those reserved "
-                    "are used: {}",
-                    error.message));
+    store_told = true;
+    events->emit(EventKind::store_trouble, "",
+                 fmt::format("changes and packet numbers cannot be recorded, SAs stop when those "
+                             "reserved are used: {}",
+                             error.message),
+                 error.message);
 }
 
 void ControlPlane::State::tell(ChannelId channel, const PnEvent& event) const {
-    const std::string where = edge_and_name(model.config, channel);
+    const std::string where = name_of(channel);
+    const std::string sa = fmt::format("{}/{}", where, event.an);
     const uint64_t last = macsec::last_pn(model.config.channels[channel.value].cipher_suite);
     if (event.kind == PnEvent::Kind::exhausted)
-        say(fmt::format("channel {}: transmit SA {} (SAK {}) is exhausted: nothing is sent with it "
+        events->emit(
+            EventKind::sa_exhausted, sa,
+            fmt::format("channel {}: transmit SA {} (SAK {}) is exhausted: nothing is sent with it "
                         "any more",
                         where, event.an, event.fingerprint));
     else
-        say(fmt::format("channel {}: transmit SA {} (SAK {}) needs a successor: next packet number "
+        events->emit(
+            EventKind::sa_expiring, sa,
+            fmt::format("channel {}: transmit SA {} (SAK {}) needs a successor: next packet number "
                         "{} of {}",
                         where, event.an, event.fingerprint, event.next_pn, last));
 }

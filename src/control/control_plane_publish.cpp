@@ -20,6 +20,7 @@ uint64_t ControlPlane::State::publish_now() {
         can_send.push_back(secy->can_send());
     published = false;
     auto next = compile({model, ports, secys, neighbours, cache, dataplane.tsc_hz(), ++generation});
+    events->set_generation(generation);
     published_token = dataplane.publish(std::move(next), cache.take_replaced());
     published = true;
     return published_token;
@@ -84,6 +85,11 @@ void ControlPlane::State::follow_channels() {
 void ControlPlane::State::follow_neighbours() {
     for (const NeighbourKey& key : host.take_changes()) {
         const auto mac = host.resolve(key.link, key.address);
+        std::optional<MacAddr> before;
+        if (const auto link = neighbours.find(key.link); link != neighbours.end())
+            if (const auto it = link->second.find(key.address); it != link->second.end())
+                before = it->second;
+        tell_neighbour(key, before, mac);
         if (mac) {
             neighbours[key.link][key.address] = *mac;
         } else if (const auto known = neighbours.find(key.link); known != neighbours.end()) {
@@ -122,6 +128,7 @@ bool ControlPlane::State::settle() {
 }
 
 Result<void> ControlPlane::State::apply(std::span<const AttachmentId> changed) {
+    watched.sold = watched.sold || !changed.empty();
     bool confirmed = publish_and_wait();
     follow_channels();
     if (!changed.empty())
@@ -145,20 +152,24 @@ Result<void> ControlPlane::State::apply(std::span<const AttachmentId> changed) {
     return {};
 }
 
-Result<void> ControlPlane::State::apply_or(AttachmentId changed,
-                                           const std::function<void()>& undo) {
+Result<void> ControlPlane::State::apply_or(AttachmentId changed, const std::function<void()>& undo,
+                                           const AttachmentEvent& event) {
+    Result<void> done;
     try {
-        return apply({&changed, 1});
+        done = apply({&changed, 1});
     } catch (const std::bad_alloc&) {
         undo();
         cache.keep(changed);
         take_back(changed);
         return Error{ErrorCode::unavailable, "no room for the routes in the forwarding tables"};
     }
+    tell_attachment(changed, event);
+    return done;
 }
 
 Result<void> ControlPlane::State::change(AttachmentId id,
-                                         const std::function<void(Attachment&)>& edit) {
+                                         const std::function<void(Attachment&)>& edit,
+                                         const std::string& what) {
     auto found = find(id);
     if (!found)
         return found.error();
@@ -180,10 +191,12 @@ Result<void> ControlPlane::State::change(AttachmentId id,
     if (!good)
         return good;
     cache.touch(id);
-    return apply_or(id, [&] {
-        std::swap(now.routes, next.routes);
-        model.exchange(id, next);
-    });
+    return apply_or(id,
+                    [&] {
+                        std::swap(now.routes, next.routes);
+                        model.exchange(id, next);
+                    },
+                    {EventKind::attachment_changed, "was changed: " + what, what});
 }
 
 } // namespace isthmus::control

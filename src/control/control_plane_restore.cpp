@@ -103,6 +103,16 @@ void ControlPlane::State::tick_store(uint64_t now_ns) {
         good = store->database().probe();
     if (!good)
         tell_store_failure(good.error(), now_ns);
+    else if (store_told && store->database().problem().empty())
+        tell_store_works();
+}
+
+// A write has succeeded since the last one failed: note_received() writes nothing without SAs, but
+// a problem of the database ends by a write only, at the latest that of the probe.
+void ControlPlane::State::tell_store_works() {
+    store_told = false;
+    store_failure_told_ns = 0;
+    events->emit(EventKind::store_recovered, "", "changes and packet numbers are recorded again");
 }
 
 } // namespace isthmus::control

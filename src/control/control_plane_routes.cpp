@@ -127,7 +127,11 @@ Result<void> ControlPlane::State::change_routes(AttachmentId id, const RouteChan
     if (s.store_routes(id, change) && s.port_linked[attachment.port.value])
         s.host.set_link(make_link(s.model, s.ports, {id, {}}), monotonic_ns());
     vrf.retire_idle(attachment.routes, token);
-    if (!s.dataplane.wait_seen(token, kConfirmNs))
+    const bool confirmed = s.dataplane.wait_seen(token, kConfirmNs);
+    if (rows) // else it is a step of a plan, told when the whole of it is made
+        s.tell_attachment(id, {EventKind::routes_changed, "has other routes",
+                               fmt::format("+{} -{}", change.add.size(), change.remove.size())});
+    if (!confirmed)
         return Error{ErrorCode::unavailable,
                      "the change is made, but a worker has not confirmed it within 1 s"};
     s.dataplane.reclaim();

@@ -31,6 +31,32 @@ inline constexpr uint64_t kConfirmNs = 1'000'000'000;
 [[nodiscard]] Result<void> check_transmits(const ChannelConfig& channel);
 [[nodiscard]] Result<void> check_receives(const ChannelConfig& channel);
 
+// What is told of a change when it is made.
+struct AttachmentEvent {
+    EventKind kind;
+    std::string what; // "was ..."
+    std::string reason = {};
+};
+struct SaEvent {
+    EventKind kind;
+    unsigned an;
+    const char* reason;
+};
+
+// What an event compares the present with.
+struct Watched {
+    struct Meter {
+        uint64_t drops = 0, told_ns = 0; // 0: never
+    };
+    std::vector<bool> channel_usable;         // by ChannelId
+    std::vector<bool> capacity_short;         // by InterconnectId
+    std::vector<std::array<Meter, 2>> meters; // by AttachmentId: egress, ingress
+    AttachmentId next_meter{std::size_t{0}};  // where the next look begins
+    bool sold = true;                         // what is sold, or carried, may have changed
+};
+
+struct PlanEntry; // plan.hpp
+
 struct ControlPlane::State {
     Model model;
     dataplane::Dataplane& dataplane;
@@ -38,8 +64,10 @@ struct ControlPlane::State {
     // Attachments whose rows are not as the model is, since a change could not be applied and its
     // rows could not be taken back. No change is accepted before they are.
     std::set<AttachmentId> rows_owed;
-    std::function<void(const std::string&)> say;
+    std::shared_ptr<EventLog> events;
+    Watched watched;                    // what events are about, as told last
     uint64_t store_failure_told_ns = 0; // 0: never
+    bool store_told = false;            // of a failure, and of no success since
     std::vector<PortFacts> ports;
     ChannelSecys secys;
     std::vector<bool> can_send; // by ChannelId: as published last
@@ -60,7 +88,7 @@ struct ControlPlane::State {
     std::vector<uint64_t> held_dropped; // by EdgeId
 
     State(Config config, dataplane::Dataplane& plane, ControlOptions options)
-        : dataplane(plane), store(std::move(options.store)), say(std::move(options.say)),
+        : dataplane(plane), store(std::move(options.store)), events(std::move(options.events)),
           host([this](PortId port, std::span<const uint8_t> frame) { return send(port, frame); },
                [this](LinkId link, uint64_t packets) {
                    held_dropped[slot_edge[link.attachment.value].value] += packets;
@@ -80,6 +108,9 @@ struct ControlPlane::State {
         held_dropped.resize(model.config.edges.size());
         channel_linked.resize(model.config.channels.size());
         port_linked = model.port_enabled;
+        watched.channel_usable.resize(model.config.channels.size());
+        watched.capacity_short.resize(model.config.interconnects.size());
+        watched.meters.resize(model.config.max_attachments);
     }
     // The last state stays with the data path, which may outlive this.
     ~State() { dataplane.keep(cache.take_all()); }
@@ -94,7 +125,9 @@ struct ControlPlane::State {
     // reaches a worker only after the links have.
     Result<void> apply(std::span<const AttachmentId> changed = {});
     // The same; if there is no memory for the tables, the model is as `undo` makes it.
-    Result<void> apply_or(AttachmentId changed, const std::function<void()>& undo);
+    // Else it is told as `event`, confirmed or not.
+    Result<void> apply_or(AttachmentId changed, const std::function<void()>& undo,
+                          const AttachmentEvent& event);
     uint64_t publish_now();
     // False: a worker has not confirmed in time.
     [[nodiscard]] bool publish_and_wait() { return dataplane.wait_seen(publish_now(), kConfirmNs); }
@@ -115,7 +148,9 @@ struct ControlPlane::State {
     }
 
     // Tries a changed copy of an attachment, routes aside: checked whole, then swapped in.
-    Result<void> change(AttachmentId id, const std::function<void(Attachment&)>& edit);
+    // `what` is changed: "egress limit 300000000 bit/s", for the event.
+    Result<void> change(AttachmentId id, const std::function<void(Attachment&)>& edit,
+                        const std::string& what);
 
     // control_plane_routes.cpp
     [[nodiscard]] Result<void> make_next_hops(AttachmentId id, const RouteChange& change);
@@ -168,7 +203,7 @@ struct ControlPlane::State {
     // operation before its rows are on the disk.
     template <class Check, class Operation, class Record>
     Result<void> change_keys(ChannelId channel, Check&& check, Operation&& operation,
-                             Record&& record) {
+                             Record&& record, std::optional<SaEvent> event = {}) {
         if (Result<void> good = check(model.config.channels[channel.value]); !good)
             return good;
         ChannelSecy& secy = *secys[channel.value];
@@ -187,7 +222,10 @@ struct ControlPlane::State {
             secy.undo(*before);
             throw;
         }
-        return apply();
+        auto done = apply();
+        if (event)
+            tell_sa(channel, *event);
+        return done;
     }
 
     // control_plane_restore.cpp
@@ -199,6 +237,21 @@ struct ControlPlane::State {
     // Notes how far receive SAs have come, and looks whether the disk takes anything again.
     [[nodiscard]] Result<void> note_received();
     void tick_store(uint64_t now_ns);
+    void tell_store_works();
+
+    // control_plane_events.cpp: what changes without a request, from the control tick.
+    void watch_channels();
+    void watch_limits(uint64_t now_ns);
+    void watch_capacity();
+    void tell_neighbour(const NeighbourKey& key, const std::optional<MacAddr>& before,
+                        const std::optional<MacAddr>& now) const;
+    void tell_attachment(AttachmentId id, const AttachmentEvent& event) const;
+    void tell_plan(const std::vector<PlanEntry>& entries) const;
+    void tell_sa(ChannelId id, const SaEvent& event) const;
+    [[nodiscard]] std::string neighbour_name(LinkId link, const IpAddr& address) const;
+    [[nodiscard]] std::string name_of(AttachmentId id) const;
+    [[nodiscard]] std::string name_of(ChannelId id) const;
+    [[nodiscard]] std::string name_of(PortId id) const;
 
     // control_plane_keys.cpp
     void tell_store_failure(const Error& error, uint64_t now_ns);

@@ -4,6 +4,8 @@
 #include "control/api.hpp"
 #include "control/config.hpp"
 #include "control/control_plane.hpp"
+#include "control/doorkeeper.hpp"
+#include "control/event_log.hpp"
 #include "control/http_server.hpp"
 #include "control/ports.hpp"
 #include "control/sizes.hpp"
@@ -57,8 +59,10 @@ bool read_forget(Options& options, std::string_view what) {
     return options.forget != Forget::nothing;
 }
 
+bool log_json = false; // set once, when the configuration is read
+
 template <class... Args> void say(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::print(stderr, "isthmusd: {}\n", fmt::format(format, std::forward<Args>(args)...));
+    write_log(log_json, fmt::format(format, std::forward<Args>(args)...));
 }
 
 // Returns an exit code instead of options when there is nothing left to do.
@@ -227,21 +231,36 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     ControlOptions options;
     options.memory = *memory;
     options.store = std::move(state->store);
-    options.say = [](const std::string& event) { say("{}", event); };
+    const auto events =
+        std::make_shared<EventLog>([](const Event& event) { write_log(log_json, event); });
+    options.events = events;
+    auto audit = AuditLog::open(audit_path(config.audit_path, config.state_path),
+                                [&](const std::string& why) { tell_audit(*events, why); });
+    if (!audit)
+        return audit.error();
     ControlPlane control(config, **plane, std::move(options));
     if (auto restored = control.restore(std::move(state->saved)); !restored)
         return restored.error();
-    Api api(control);
+    Api api(control, &*audit);
+    const Roles roles(config.access, geteuid(), getegid());
     auto server = HttpServer::start(
         config.socket_path, [&](const HttpRequest& request) { return api.handle(request); },
-        [&](const HttpRequest& request) { return api.open(request); });
+        [&, doorkeeper = Doorkeeper{roles, *events, *audit}](
+            const HttpRequest& request) mutable -> HttpServer::Opening {
+            if (auto refusal = doorkeeper(request))
+                return *std::move(refusal);
+            return api.open(request);
+        },
+        HttpLimits{}, config.access);
     if (!server)
         return server.error();
     (*plane)->start();
     say("ready: {} ports, {} channels, socket {}", config.ports.size(), config.channels.size(),
         config.socket_path);
+    events->emit(EventKind::daemon_start, "", "the daemon serves " + config.socket_path);
     const int signal = EventLoop(ends).run(**server, control);
-    say("stopping on signal {}", signal);
+    events->emit(EventKind::daemon_stop, "", fmt::format("stopping on signal {}", signal),
+                 std::to_string(signal));
     server->reset();
     (*plane)->stop();
     control.release_keys();
@@ -271,6 +290,7 @@ int run(int argc, char** argv) {
         say("{}", config.error().message);
         return 1;
     }
+    log_json = config->log_json;
     protect_secrets();
     // A limit on the size of files is a disk that is full, not an end.
     std::signal(SIGXFSZ, SIG_IGN);

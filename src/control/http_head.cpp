@@ -71,6 +71,8 @@ MHD_Result collect_header(void* out, MHD_ValueKind, const char* name, std::size_
         join(head.request.if_match, value);
     else if (same_text(key, MHD_HTTP_HEADER_IF_NONE_MATCH))
         join(head.request.if_none_match, value);
+    else if (same_text(key, "Last-Event-ID"))
+        head.request.last_event_id = value;
     return MHD_YES;
 }
 

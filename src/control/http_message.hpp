@@ -1,6 +1,8 @@
 #pragma once
 // A request and its reply, as plain values between the HTTP server and the API.
 
+#include "control/http_stream.hpp"
+#include "control/roles.hpp"
 #include "control/wipe.hpp"
 
 #include <functional>
@@ -11,8 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include <sys/types.h>
-
 namespace isthmus::control {
 
 struct HttpRequest {
@@ -21,9 +21,9 @@ struct HttpRequest {
     std::vector<std::pair<std::string, std::string>> query; // decoded, in order
     std::string content_type;                               // empty: no such header
     std::string accept;
-    std::optional<std::string> if_match, if_none_match;
+    std::optional<std::string> if_match, if_none_match, last_event_id;
     WipedString body;
-    std::optional<uid_t> peer_uid; // from the kernel
+    std::optional<Credentials> peer; // from the kernel
 };
 
 struct HttpResponse {
@@ -35,6 +35,8 @@ struct HttpResponse {
     // What follows the body, piece by piece as the client reads: an empty piece is the end, none
     // breaks the connection off.
     std::function<std::optional<std::string>()> more = {};
+    // In place of a body: what comes as it happens.
+    std::shared_ptr<BodyStream> stream = {};
 };
 
 // Takes the body of a request as it arrives, instead of HttpRequest::body.

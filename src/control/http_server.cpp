@@ -2,6 +2,7 @@
 
 #include "control/http_error.hpp"
 #include "control/http_head.hpp"
+#include "control/http_stream_reply.hpp"
 #include "control/unix_listener.hpp"
 #include "isthmus/clock.hpp"
 
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <exception>
 #include <string_view>
+#include <vector>
 
 #include <malloc.h>
 #include <sys/epoll.h>
@@ -29,6 +31,7 @@ constexpr std::size_t kConnectionMemory = 64 * 1024;
 // Beyond, what a request has used is given back to the system.
 constexpr std::size_t kLargeBody = std::size_t{1} << 20;
 constexpr unsigned kAcceptsPerRun = 64;
+constexpr unsigned kLastRuns = 16;
 constexpr uint64_t kSweepNs = 1'000'000'000;
 constexpr std::size_t kStreamBlock = 32 * 1024;
 
@@ -37,7 +40,8 @@ struct Exchange {
     HttpRequest request;
     std::unique_ptr<BodySink> sink;
     std::size_t received = 0;
-    std::optional<HttpResponse> refusal; // of the body; the rest of it is read and dropped
+    std::optional<HttpResponse> refusal;       // of the body; the rest of it is read and dropped
+    std::shared_ptr<HttpStreamReply> streamed; // the reply, if it is one that goes on
 };
 
 // Paths are decoded after they are split: a prefix holds an encoded '/'.
@@ -124,6 +128,8 @@ struct HttpServer::State {
     std::size_t held = 0; // octets of bodies and answers
     bool trim = false;    // much memory was given back to the heap
     uint64_t swept_ns = monotonic_ns();
+    bool stopping = false;
+    std::vector<std::weak_ptr<HttpStreamReply>> streams; // each is owned by its exchange
 
     State() = default;
     State(const State&) = delete;
@@ -154,6 +160,11 @@ struct HttpServer::State {
     MHD_Result receive(Exchange& exchange, const char* data, std::size_t& size);
     void keep(Exchange& exchange, std::string_view piece);
     HttpResponse answer(Exchange& exchange) const;
+
+    MHD_Result reply_stream(MHD_Connection* connection, Exchange& exchange,
+                            const HttpResponse& response);
+    // Goes on with streams that wait and have something to say; `end`: all of them end.
+    void wake_streams(bool end);
 };
 
 namespace {
@@ -221,6 +232,31 @@ MHD_Result HttpServer::State::reply(MHD_Connection* connection, HttpResponse res
     return queued;
 }
 
+MHD_Result HttpServer::State::reply_stream(MHD_Connection* connection, Exchange& exchange,
+                                           const HttpResponse& response) {
+    Peer& peer = peer_of(connection);
+    exchange.streamed = std::make_shared<HttpStreamReply>(connection, peer.fd, response.stream);
+    MHD_Response* out = exchange.streamed->make_response();
+    if (!out)
+        return MHD_NO;
+    streams.push_back(exchange.streamed);
+    peer.enter(Phase::stream, monotonic_ns());
+    add_headers(out, response, true, true);
+    MHD_add_response_header(out, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    const MHD_Result queued = MHD_queue_response(connection, response.status, out);
+    MHD_destroy_response(out);
+    return queued;
+}
+
+void HttpServer::State::wake_streams(bool end) {
+    std::erase_if(streams, [](const auto& stream) { return stream.expired(); });
+    if (streams.empty())
+        return;
+    const uint64_t now = monotonic_ns();
+    for (const auto& stream : streams)
+        stream.lock()->wake(now, end);
+}
+
 // A refusal of what the header says, if there is one.
 std::optional<HttpResponse> HttpServer::State::admit(Exchange& exchange, const HttpHead& head,
                                                      Peer& peer) {
@@ -253,7 +289,7 @@ MHD_Result HttpServer::State::begin(MHD_Connection* connection, const char* url,
     auto exchange = std::make_unique<Exchange>();
     exchange->request = std::move(head.request);
     Peer& peer = peer_of(connection);
-    exchange->request.peer_uid = peer.uid;
+    exchange->request.peer = credentials_of(peer.fd);
     peer.enter(Phase::body, monotonic_ns());
     auto refusal = admit(*exchange, head, peer);
     *context = exchange.release(); // on_completed's from now on
@@ -326,6 +362,8 @@ MHD_Result HttpServer::State::on_request(void* self, MHD_Connection* connection,
         state.held -= exchange.request.body.size();
         exchange.request.body = WipedString();
         exchange.sink.reset();
+        if (response.stream && !state.stopping)
+            return state.reply_stream(connection, exchange, response);
         return state.reply(connection, std::move(response), refused);
     } catch (const std::exception&) {
         return MHD_NO; // out of memory: the connection ends
@@ -334,26 +372,27 @@ MHD_Result HttpServer::State::on_request(void* self, MHD_Connection* connection,
 
 HttpServer::HttpServer() : state_(std::make_unique<State>()) {}
 
-Result<std::unique_ptr<HttpServer>>
-HttpServer::start(const std::string& socket_path, Handler handler, Open open, HttpLimits limits) {
+Result<std::unique_ptr<HttpServer>> HttpServer::start(const std::string& socket_path,
+                                                      Handler handler, Open open, HttpLimits limits,
+                                                      const AccessConfig& access) {
     std::unique_ptr<HttpServer> server(new HttpServer);
     State& state = *server->state_;
     state.handler = std::move(handler);
     state.open = std::move(open);
     state.limits = limits;
     state.peers = HttpPeers(limits);
-    auto listener = UnixListener::open(socket_path);
+    auto listener = UnixListener::open(socket_path, access);
     if (!listener)
         return listener.error();
     state.listener.emplace(std::move(*listener));
     state.listen_fd = state.listener->release_fd();
     state.daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, nullptr, nullptr, &State::on_request, &state,
-        MHD_OPTION_CONNECTION_LIMIT, limits.connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        limits.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kConnectionMemory,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK, &keep_encoded, nullptr,
-        MHD_OPTION_NOTIFY_COMPLETED, &State::on_completed, &state, MHD_OPTION_NOTIFY_CONNECTION,
-        &State::on_connection, &state, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr,
+        &State::on_request, &state, MHD_OPTION_CONNECTION_LIMIT, limits.connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, limits.idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        kConnectionMemory, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+        &keep_encoded, nullptr, MHD_OPTION_NOTIFY_COMPLETED, &State::on_completed, &state,
+        MHD_OPTION_NOTIFY_CONNECTION, &State::on_connection, &state, MHD_OPTION_END);
     if (!state.daemon)
         return Error{ErrorCode::unavailable, "socket " + socket_path + ": HTTP does not start",
                      "socket", socket_path};
@@ -364,8 +403,16 @@ HttpServer::start(const std::string& socket_path, Handler handler, Open open, Ht
 
 HttpServer::~HttpServer() {
     state_->listener.reset(); // the file first: nobody connects to what ends
-    if (state_->daemon)
-        MHD_stop_daemon(state_->daemon);
+    if (!state_->daemon)
+        return;
+    // The library ends no connection that is suspended. Who reads gets the last words, nobody is
+    // waited for.
+    state_->stopping = true;
+    for (unsigned i = 0; i < kLastRuns; ++i) {
+        state_->wake_streams(true);
+        MHD_run(state_->daemon);
+    }
+    MHD_stop_daemon(state_->daemon);
 }
 
 int HttpServer::fd() const {
@@ -382,6 +429,7 @@ void HttpServer::run() {
         const sockaddr address{AF_UNIX, {}};
         MHD_add_connection(state.daemon, fd, &address, sizeof address);
     }
+    state.wake_streams(false);
     MHD_run(state.daemon);
     const uint64_t now = monotonic_ns();
     if (now - state.swept_ns >= kSweepNs) {

@@ -30,8 +30,10 @@ class HttpServer {
 
     // Listens when it returns. The handler is called by run() with whole requests; bodies are wiped
     // after it.
-    [[nodiscard]] static Result<std::unique_ptr<HttpServer>>
-    start(const std::string& socket_path, Handler handler, Open open = {}, HttpLimits limits = {});
+    [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(const std::string& socket_path,
+                                                                   Handler handler, Open open = {},
+                                                                   HttpLimits limits = {},
+                                                                   const AccessConfig& access = {});
     HttpServer(const HttpServer&) = delete;
     HttpServer& operator=(const HttpServer&) = delete;
     // Ends all connections and removes the socket's file.

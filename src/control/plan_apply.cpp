@@ -103,6 +103,7 @@ Result<void> ControlPlane::apply(Plan plan) {
     std::vector<std::shared_ptr<const ChannelSecy::Keys>> keys;
     for (const auto& secy : s.secys)
         keys.push_back(secy->keys());
+    const auto entries = plan.entries; // the plan becomes what undoes it
     UndoList undo;
     undo.emplace_back([&] {
         for (std::size_t c = 0; c < keys.size(); ++c)
@@ -134,11 +135,15 @@ Result<void> ControlPlane::apply(Plan plan) {
             change(step);
         return now;
     });
-    if (good && nothing_left(plan))
+    if (good && nothing_left(plan)) {
+        s.tell_plan(entries);
         return {};
+    }
     if (good)
         try {
-            return s.apply_plan(plan);
+            good = s.apply_plan(plan);
+            s.tell_plan(entries);
+            return good;
         } catch (const std::bad_alloc&) {
             good = Error{ErrorCode::unavailable, "no room for the routes in the forwarding tables"};
         }

@@ -262,7 +262,10 @@ void write_status(JsonWriter& json, const Config& config, const Status& status) 
         .member("state", status.state)
         .member("state_ok", status.state_problem.empty())
         .member("state_problem", status.state_problem)
-        .member("state_keeps_sas", status.keeps_sas);
+        .member("state_keeps_sas", status.keeps_sas)
+        .member("audit_log", status.audit)
+        .member("audit_ok", status.audit_problem.empty())
+        .member("audit_problem", status.audit_problem);
     json.key("worker_cores").begin_array();
     for (const unsigned core : status.worker_cores)
         json.value(core);

@@ -13,7 +13,6 @@ namespace isthmus::control {
 namespace {
 
 constexpr int kBacklog = 64;
-constexpr mode_t kSocketMode = 0660;
 
 Error failed(const std::string& path, const std::string& what) {
     return {ErrorCode::unavailable, "socket " + path + ": " + what, "socket", path};
@@ -68,9 +67,22 @@ Result<void> remove_stale(const std::string& path) {
     return {};
 }
 
+Result<void> give_away(const std::string& path, const AccessConfig& access) {
+    if (!access.socket_owner && !access.socket_group)
+        return {};
+    const auto keep = static_cast<uid_t>(-1);
+    const uid_t owner = access.socket_owner.value_or(keep);
+    const gid_t group = access.socket_group.value_or(keep);
+    if (lchown(path.c_str(), owner, group) == 0)
+        return {};
+    const auto text = [](const auto& id) { return id ? std::to_string(*id) : std::string("same"); };
+    return failed_errno(path, "cannot give it to socket_owner " + text(access.socket_owner) +
+                                  ", socket_group " + text(access.socket_group));
+}
+
 } // namespace
 
-Result<UnixListener> UnixListener::open(const std::string& path) {
+Result<UnixListener> UnixListener::open(const std::string& path, const AccessConfig& access) {
     if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path))
         return invalid_value("socket", path, "a path of 1..107 octets");
     // /run is empty after a boot: the folder of the default path must be made.
@@ -85,14 +97,18 @@ Result<UnixListener> UnixListener::open(const std::string& path) {
     if (fd.get() < 0)
         return failed_errno(path, "cannot make a socket");
     const sockaddr_un address = address_of(path);
-    // Set before the file appears, so that at no time it is open to others.
-    const mode_t before = umask(static_cast<mode_t>(~kSocketMode & 0777));
+    // The file begins with no more than its mode, and nobody can connect before listen().
+    const mode_t before = umask(static_cast<mode_t>(~access.socket_mode & 0777));
     const int bound = bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
     const int bind_error = errno;
     umask(before);
     errno = bind_error;
     if (bound != 0)
         return failed_errno(path, "cannot bind");
+    if (auto given = give_away(path, access); !given) {
+        unlink(path.c_str());
+        return given.error();
+    }
     struct stat file {};
     if (listen(fd.get(), kBacklog) != 0 || lstat(path.c_str(), &file) != 0) {
         const Error error = failed_errno(path, "cannot listen");

@@ -1,6 +1,7 @@
 #pragma once
 // A listening Unix socket with a file that outlives no daemon. Control thread.
 
+#include "control/roles.hpp"
 #include "isthmus/result.hpp"
 
 #include <string>
@@ -13,9 +14,11 @@ namespace isthmus::control {
 // is closed only if nobody took it over.
 class UnixListener {
   public:
-    // Mode 0660. A file left by a daemon that died is replaced; a socket on which somebody
-    // accepts, or anything that is not a socket, is an error that names the path.
-    [[nodiscard]] static Result<UnixListener> open(const std::string& path);
+    // Owner, group and mode are those of `access`. A file left by a daemon that died is replaced; a
+    // socket on which somebody accepts, or anything that is not a socket, is an error that names
+    // the path.
+    [[nodiscard]] static Result<UnixListener> open(const std::string& path,
+                                                   const AccessConfig& access = {});
 
     UnixListener(UnixListener&& other) noexcept;
     UnixListener& operator=(UnixListener&&) = delete;

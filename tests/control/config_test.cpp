@@ -126,8 +126,10 @@ TEST(Config, RefusesTopLevelValues) {
          "f.toml:1: socket: an empty text is not allowed, expected a path of 1..107 octets"},
         {"\nworkers = 1",
          "f.toml:2: unknown key 'workers', expected one of socket, worker_cores, main_core, poll, "
-         "state, memory_mb, packet_buffers, max_attachments, allow_plaintext, macsec, edge, port, "
-         "interconnect, channel"},
+         "state, secrets_key_file, log, audit_log, memory_mb, packet_buffers, max_attachments, "
+         "allow_plaintext, "
+         "macsec, access, "
+         "edge, port, interconnect, channel"},
     };
     for (const auto& row : rows)
         EXPECT_EQ(message_of(std::string(row.text) + "\n" + kOneEdge), row.message);
@@ -189,9 +191,11 @@ TEST(Config, RefusesBadTables) {
          "sell: all is not allowed, expected 'open' or 'strict'"},
         {"[[interconnect]]\nname = \"x\"\nmax_bandwidth_mbps = 0",
          "max_bandwidth_mbps: 0 is not allowed, expected an integer of at least 1"},
-        {"[port2]\n", "unknown key 'port2', expected one of socket, worker_cores, main_core, poll, "
-                      "state, memory_mb, packet_buffers, max_attachments, allow_plaintext, macsec, "
-                      "edge, port, interconnect, channel"},
+        {"[port2]\n",
+         "unknown key 'port2', expected one of socket, worker_cores, main_core, poll, "
+         "state, secrets_key_file, log, audit_log, memory_mb, packet_buffers, max_attachments, "
+         "allow_plaintext, macsec, "
+         "access, edge, port, interconnect, channel"},
     };
     for (const auto& row : rows) {
         const std::string message = message_of(std::string(kOneEdge) + row.text + "\n");
@@ -210,6 +214,28 @@ TEST(Config, PoolIsAtMostWhatTheChannelsHave) {
     EXPECT_EQ(message_of(head + "max_bandwidth_mbps = 101\n" + channel),
               "f.toml:3: max_bandwidth_mbps: 101 is not allowed, expected at most 100, the sum of "
               "capacity_mbps of its channels");
+}
+
+TEST(Config, Access) {
+    const std::string edge = "[[edge]]\nname = \"e\"\n[access]\n";
+    const auto config = parse_config(edge + "socket_mode = \"0606\"\nsocket_group = 12\n"
+                                            "read_users = [\"root\", 7]\nwrite_groups = [\"root\"]",
+                                     "f.toml");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->access.socket_mode, 0606u);
+    EXPECT_EQ(config->access.socket_group, 12u);
+    EXPECT_FALSE(config->access.socket_owner);
+    EXPECT_EQ(config->access.read_users, (std::vector<uid_t>{0, 7}));
+    EXPECT_EQ(config->access.write_groups, std::vector<gid_t>{0});
+    EXPECT_FALSE(config->access.read_groups);
+    EXPECT_EQ(message_of(edge + "socket_owner = \"no-such-user\""),
+              "f.toml:4: socket_owner: no-such-user is not allowed, expected a user that exists, "
+              "name or id");
+    for (const char* wrong :
+         {"socket_mode = \"660x\"", "socket_mode = \"0466\"", "socket_mode = \"1660\"",
+          "socket_mode = 660", "socket_group = -1", "socket_owner = 4294967295",
+          "read_groups = \"root\"", "write_users = [\"no-such-user\"]", "read_groups = [true]"})
+        EXPECT_TRUE(message_of(edge + wrong).starts_with("f.toml:4: ")) << wrong;
 }
 
 TEST(Config, NamesTheLine) {

@@ -1,6 +1,7 @@
 #pragma once
 // A server in a thread of its own and clients that speak octets, for http_*_test.cpp.
 
+#include "control/event_stream.hpp"
 #include "control/http_server.hpp"
 
 #include <gtest/gtest.h>
@@ -78,6 +79,13 @@ class Client {
         return receive();
     }
 
+    // All that comes up to a text, or to the end of the connection.
+    std::string all_until(std::string_view text) {
+        while ((text.empty() || got_.find(text) == std::string::npos) && more()) {
+        }
+        return std::exchange(got_, {});
+    }
+
   private:
     bool more() {
         char data[4096];
@@ -124,12 +132,24 @@ class HttpServerTest : public testing::Test {
             };
             return response;
         }
+        if (request.path == "/watch") {
+            HttpResponse response{200};
+            response.stream = std::make_shared<EventStream>(log_, std::nullopt);
+            return response;
+        }
+        if (request.path == "/watchers")
+            return {200, std::to_string(log_.watchers)};
+        if (request.path == "/emit") {
+            for (int i = 0; i < 500; ++i)
+                log_.emit(EventKind::channel_down, "aws/ch1", std::string(500, 'x'));
+            return {200, std::to_string(log_.watchers)};
+        }
         std::string text = request.method + " " + request.path;
         for (const auto& [name, value] : request.query)
             text += " " + name + "=" + value;
         text += " type=" + request.content_type + " size=" + std::to_string(request.body.size()) +
                 " body=" + std::string(request.body.substr(0, 32));
-        text += request.peer_uid == getuid() ? " own" : " other";
+        text += request.peer && request.peer->uid == getuid() ? " own" : " other";
         return {200, text};
     }
 
@@ -172,6 +192,7 @@ class HttpServerTest : public testing::Test {
         server_.reset();
     }
 
+    EventLog log_{{}, 1000};
     std::string folder_, path_;
     std::unique_ptr<HttpServer> server_;
     std::thread loop_;

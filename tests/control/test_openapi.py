@@ -29,7 +29,7 @@ PLACES = {"edge": "aws", "port": "aws-b", "channel": "ch1", "name": "c1", "prefi
           "address": "10.1.0.9", "sci": SCI, "an": "0"}
 QUERIES = {"limit": "1", "after": "10.0.0.0/8", "name_prefix": "c", "port": "aws-a",
            "interconnect": "to-gcp", "channel": "ch1", "attachment": "c1", "within": "10.0.0.0/8",
-           "covers": "10.2.3.4", "via": "channels"}
+           "covers": "10.2.3.4", "via": "channels", "since": "1"}
 # A good body for each schema that a request can have.
 BODIES = {
     "PortState": {"admin_state": "up"},
@@ -67,7 +67,9 @@ class Walk(unittest.TestCase):
     def operations(self):
         for path, operations in self.doc["paths"].items():
             for verb, operation in operations.items():
-                yield verb, path, operation
+                # test_events.py reads the stream, which has no end.
+                if path != "/v1/watch":
+                    yield verb, path, operation
 
     def find(self, ref):
         found = self.doc

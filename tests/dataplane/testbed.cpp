@@ -170,7 +170,8 @@ Testbed::Testbed(TestbedOptions options)
     dataplane_->start();
     control::ControlOptions control_options;
     control_options.store = std::move(options.store);
-    control_options.say = [this](const std::string& event) { said_.push_back(event); };
+    control_options.events = std::make_shared<control::EventLog>(
+        [this](const control::Event& event) { said_.push_back(event.message); });
     control_ =
         std::make_unique<control::ControlPlane>(config, *dataplane_, std::move(control_options));
     make_peer();

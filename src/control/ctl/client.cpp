@@ -16,6 +16,7 @@ constexpr std::size_t kMostOfPage = 10'000;
 constexpr long kConnectSeconds = 5;
 // A change of a million routes takes seconds.
 constexpr long kReplySeconds = 120;
+constexpr long kSilenceSeconds = 60; // of a stream
 
 std::size_t append_reply(char* data, std::size_t size, std::size_t count, void* out) {
     static_cast<std::string*>(out)->append(data, size * count);
@@ -24,6 +25,28 @@ std::size_t append_reply(char* data, std::size_t size, std::size_t count, void* 
 
 Error failure(std::string message) {
     return {ErrorCode::unavailable, std::move(message)};
+}
+
+// A stream on its way in: whole lines are passed on, a refusal is kept.
+struct Lines {
+    CURL* curl;
+    const std::function<void(std::string_view)>& line;
+    std::string& rest;
+    long status = 0;
+};
+
+std::size_t take_lines(char* data, std::size_t size, std::size_t count, void* self) {
+    auto& lines = *static_cast<Lines*>(self);
+    lines.rest.append(data, size * count);
+    curl_easy_getinfo(lines.curl, CURLINFO_RESPONSE_CODE, &lines.status);
+    if (lines.status >= 300)
+        return size * count;
+    std::size_t begin = 0;
+    for (std::size_t end; (end = lines.rest.find('\n', begin)) != std::string::npos;
+         begin = end + 1)
+        lines.line(std::string_view(lines.rest).substr(begin, end - begin));
+    lines.rest.erase(0, begin);
+    return size * count;
 }
 
 // The daemon's own words, if there are any.
@@ -105,6 +128,34 @@ Result<JsonValue> Client::call(const char* verb, const std::string& path, std::s
     if (!reply)
         return failure("the reply of " + socket_path_ + " is not JSON: no isthmusd?");
     return reply;
+}
+
+Result<void> Client::watch(const std::string& path,
+                           const std::function<void(std::string_view)>& line) {
+    raw_.clear();
+    CURL* curl = handle_->curl;
+    Lines lines{curl, line, raw_};
+    curl_easy_setopt(curl, CURLOPT_URL, ("http://isthmus" + path).c_str());
+    curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, "GET");
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, nullptr);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_lines);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &lines);
+    // Without an end, but not without the comments that come when nothing happens.
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 0L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kSilenceSeconds);
+    const CURLcode code = curl_easy_perform(curl);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, kReplySeconds);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, 0L);
+    if (lines.status >= 300) {
+        refused_ = true;
+        const auto reply = control::parse_json(raw_);
+        return failure(refusal_of(reply ? &*reply : nullptr, lines.status));
+    }
+    if (code != CURLE_OK)
+        return failure("watching isthmusd at " + socket_path_ + ": " + curl_easy_strerror(code));
+    return {};
 }
 
 Result<std::string> Context::chosen_edge() {

@@ -5,6 +5,7 @@
 #include "isthmus/result.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -34,6 +35,10 @@ class Client {
     [[nodiscard]] Result<JsonValue> call(const char* verb, const std::string& path,
                                          std::string_view body = {}, bool lines = false);
     [[nodiscard]] Result<JsonValue> get(const std::string& path) { return call("GET", path); }
+
+    // Server-Sent Events: calls line(text) for each line until the stream ends.
+    [[nodiscard]] Result<void> watch(const std::string& path,
+                                     const std::function<void(std::string_view)>& line);
 
     // The text of the last reply.
     [[nodiscard]] const std::string& raw() const { return raw_; }

@@ -31,6 +31,9 @@ Outcome show_mtu(Context& context);
 // capacity.cpp
 Outcome show_capacity(Context& context);
 
+// events.cpp
+Outcome show_events(Context& context, bool follow);
+
 // attachments.cpp
 struct AttachmentArguments {
     std::string name, port, interconnect;

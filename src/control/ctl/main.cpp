@@ -35,6 +35,7 @@ struct Program {
     DocumentArguments document;
     bool nonzero_drops = false;
     std::list<ListArguments> lists;
+    bool follow = false;
 
     Program() {
         app.fallthrough();
@@ -45,6 +46,9 @@ struct Program {
         app.add_flag("--json", json, "print replies as they come");
         add_show();
         add(&app, "capacity", "what is staged, sold and free on each interconnect", show_capacity);
+        add(&app, "events", "what happened lately", [this](Context& context) {
+            return show_events(context, follow);
+        })->add_flag("-f,--follow", follow, "and what happens from now on");
         add_attachment_group();
         add_feature_group();
         add_route_group();

@@ -155,6 +155,9 @@ Outcome show_status(Context& context) {
         if (cell(status, "state_ok") != "yes")
             print_line("state problem", cell(status, "state_problem"));
         print_line("SAs are kept", cell(status, "state_keeps_sas"));
+        print_line("audit log", cell(status, "audit_log"));
+        if (cell(status, "audit_ok") != "yes")
+            print_line("audit problem", cell(status, "audit_problem"));
         print_line("worker cores", list_cell(status, "worker_cores"));
         print_line("packet buffers", cell(status, "packet_buffers") + ", " +
                                          cell(status, "packet_buffers_free") + " free");

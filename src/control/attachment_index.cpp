@@ -18,10 +18,10 @@ std::optional<AttachmentId> find_in(const Map& map, const Key& key) {
 } // namespace
 
 void AttachmentIndex::add(AttachmentId id, const Attachment& attachment) {
-    names_[{attachment.edge, attachment.name}] = id;
-    ports_[place(attachment.port, attachment.vlan)] = id;
+    names_.try_emplace({attachment.edge, attachment.name}, id);
+    ports_.try_emplace(place(attachment.port, attachment.vlan), id);
     for (const auto& [channel, feature] : attachment.features)
-        channels_[place(channel, feature.vlan)] = id;
+        channels_.try_emplace(place(channel, feature.vlan), id);
 }
 
 void AttachmentIndex::remove(const Attachment& attachment) {

@@ -18,6 +18,7 @@ struct Attachment;
 
 class AttachmentIndex {
   public:
+    // Where another one is already, that one stays, so that a check of this one finds it.
     void add(AttachmentId id, const Attachment& attachment);
     // As it was added.
     void remove(const Attachment& attachment);

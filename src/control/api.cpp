@@ -42,6 +42,8 @@ constexpr auto kRows = std::to_array<Row>({
     {"GET", EDGE_PATH "ports/PORT", get_port, "", "Port", "", "a port"},
     {"PATCH", EDGE_PATH "ports/PORT", patch_port, "PortState", "Port", "",
      "sets the admin state; a port that is down is not polled"},
+    {"GET", EDGE_PATH "ports/PORT/xstats", get_port_statistics, "", "Xstats", "",
+     "what the device counts, under its driver's names"},
     {"GET", EDGE_PATH "ports/PORT/traffic", get_traffic, "", "TrafficReport", "",
      "what a generator sent and received"},
     {"PUT", EDGE_PATH "ports/PORT/traffic", put_traffic, "Traffic", "TrafficReport", "",

@@ -98,6 +98,7 @@ Reply get_watch(Call& call);
 Reply get_ports(Call& call);
 Reply get_port(Call& call);
 Reply patch_port(Call& call);
+Reply get_port_statistics(Call& call);
 Reply put_traffic(Call& call);
 Reply get_traffic(Call& call);
 Reply get_channels(Call& call);

@@ -1,5 +1,6 @@
 #include "control/api_page.hpp"
 #include "control/render.hpp"
+#include "dataplane/port.hpp"
 
 namespace isthmus::control {
 namespace {
@@ -53,6 +54,15 @@ Reply patch_port(Call& call) {
     if (auto changed = call.control.set_port_enabled(call.port, *up); !changed)
         return changed.error();
     return port_reply(call);
+}
+
+Reply get_port_statistics(Call& call) {
+    JsonWriter json;
+    json.begin_object().key("xstats").begin_object();
+    for (const auto& statistic : call.control.port_statistics(call.port))
+        json.member(statistic.name, statistic.value);
+    json.end_object().end_object();
+    return HttpResponse{200, json.take()};
 }
 
 Reply put_traffic(Call& call) {

@@ -220,19 +220,7 @@ void ControlPlane::poll(uint64_t now_ns) {
     if (now_ns >= s.next_tick_ns) {
         s.next_tick_ns = now_ns + kTickNs;
         s.host.tick(now_ns);
-        for (std::size_t p = 0; p < s.ports.size(); ++p) {
-            dataplane::Port& port = s.dataplane.port(PortId(p));
-            if (const std::string event = port.take_event(); !event.empty())
-                s.events->emit(EventKind::port_trouble, s.name_of(PortId(p)),
-                               "port " + s.name_of(PortId(p)) + ": " + event, event);
-            const bool up = port.link_up();
-            if (up != s.ports[p].link_up)
-                s.events->emit(up ? EventKind::link_up : EventKind::link_down, s.name_of(PortId(p)),
-                               fmt::format("port {}: the link is {}", s.name_of(PortId(p)),
-                                           up ? "up" : "down"));
-            changed = changed || up != s.ports[p].link_up;
-            s.ports[p].link_up = up;
-        }
+        changed = s.watch_ports();
         changed = s.tick_keys(now_ns) || changed;
         s.tick_store(now_ns);
         s.watch_channels();

@@ -27,7 +27,8 @@
 
 namespace isthmus::dataplane {
 class Dataplane;
-}
+struct DeviceStatistic;
+} // namespace isthmus::dataplane
 
 namespace isthmus::control {
 
@@ -241,6 +242,8 @@ class ControlPlane {
     [[nodiscard]] ChannelInfo channel_info(ChannelId channel) const;
     [[nodiscard]] AttachmentCounters attachment_counters(AttachmentId id) const;
     [[nodiscard]] PortInfo port_info(PortId port) const;
+    // What the device counts for itself, under its driver's names.
+    [[nodiscard]] std::vector<dataplane::DeviceStatistic> port_statistics(PortId port) const;
     [[nodiscard]] EdgeAccounting accounting(EdgeId edge) const;
     [[nodiscard]] Status status() const;
     [[nodiscard]] std::vector<WorkerRuntimeInfo> runtime() const; // by worker

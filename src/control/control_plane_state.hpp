@@ -69,6 +69,7 @@ struct ControlPlane::State {
     uint64_t store_failure_told_ns = 0; // 0: never
     bool store_told = false;            // of a failure, and of no success since
     std::vector<PortFacts> ports;
+    std::vector<bool> port_gone, port_narrow; // by PortId: as told last
     ChannelSecys secys;
     std::vector<bool> can_send; // by ChannelId: as published last
     VrfCache cache;
@@ -103,6 +104,8 @@ struct ControlPlane::State {
             secys.push_back(std::make_unique<ChannelSecy>(channel, ports[channel.port.value].mac,
                                                           plane.worker_count(), plane.aead(),
                                                           store->packet_numbers()));
+        port_gone.resize(ports.size());
+        port_narrow.resize(ports.size());
         baseline.resize(model.config.max_attachments);
         slot_edge.resize(model.config.max_attachments);
         held_dropped.resize(model.config.edges.size());
@@ -252,6 +255,10 @@ struct ControlPlane::State {
     [[nodiscard]] std::string name_of(AttachmentId id) const;
     [[nodiscard]] std::string name_of(ChannelId id) const;
     [[nodiscard]] std::string name_of(PortId id) const;
+
+    // control_plane_ports.cpp. True: a link has come or gone.
+    [[nodiscard]] bool watch_ports();
+    void tell_port(std::size_t port, EventKind kind, const std::string& what);
 
     // control_plane_keys.cpp
     void tell_store_failure(const Error& error, uint64_t now_ns);

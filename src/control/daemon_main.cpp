@@ -12,7 +12,6 @@
 #include "control/state_start.hpp"
 #include "dataplane/dataplane.hpp"
 #include "dataplane/eal.hpp"
-#include "dataplane/ethdev_port.hpp"
 #include "isthmus/clock.hpp"
 
 #include <fmt/format.h>
@@ -171,9 +170,9 @@ dataplane::EalRequest eal_request(const Config& config) {
     request.worker_cores = config.worker_cores;
     request.main_core = config.main_core;
     request.memory_mb = config.memory_mb;
-    request.pci = std::any_of(config.ports.begin(), config.ports.end(), [](const PortConfig& port) {
-        return dataplane::is_pci_address(port.device);
-    });
+    const PciUse pci = pci_use(config);
+    request.pci = pci.any;
+    request.physical = pci.physical;
     return request;
 }
 

@@ -2,6 +2,7 @@
 
 #include "control/sizes.hpp"
 #include "dataplane/eal.hpp"
+#include "dataplane/pci_device.hpp"
 #include "dataplane/port_queues.hpp"
 #include "sim/generator_port.hpp"
 #include "sim/wire.hpp"
@@ -20,7 +21,8 @@ constexpr std::string_view kWire = "wire:";
 dataplane::PacketMemory packet_memory(const Config& config) {
     const bool shared =
         std::any_of(config.ports.begin(), config.ports.end(), [](const PortConfig& port) {
-            return port.device.starts_with("net_virtio_user");
+            const auto device = dataplane::read_device(port.device);
+            return device && dataplane::shares_memory(*device);
         });
     return shared ? dataplane::PacketMemory::shared : dataplane::PacketMemory::own;
 }
@@ -208,7 +210,25 @@ Result<std::unique_ptr<dataplane::Port>> open(const AttachedPort& attached, std:
         std::make_unique<sim::WirePort>(std::move(*opened), attached.own, attached.far));
 }
 
+void add_use(PciUse& use, const dataplane::DeviceText& device) {
+    if (device.pci) {
+        const auto there = dataplane::find_pci_device(device.name);
+        use.any = true;
+        use.physical = use.physical || (there && there->physical);
+    }
+    for (const dataplane::DeviceText& member : device.members)
+        add_use(use, member);
+}
+
 } // namespace
+
+PciUse pci_use(const Config& config) {
+    PciUse use;
+    for (const PortConfig& port : config.ports)
+        if (const auto device = dataplane::read_device(port.device); device)
+            add_use(use, *device);
+    return use;
+}
 
 Result<std::vector<AttachedPort>> attach_ports(const Config& config, const std::string& file_name) {
     if (auto good = check_buffer_size(config, file_name); !good)

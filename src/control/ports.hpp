@@ -30,6 +30,13 @@ struct AttachedPort {
     int socket = 0;                                // that it receives into the memory of
 };
 
+// Of the configuration's ports and members of bonds: whether any is a PCI device, and one without
+// an IOMMU.
+struct PciUse {
+    bool any = false, physical = false;
+};
+[[nodiscard]] PciUse pci_use(const Config& config);
+
 // By PortId.
 [[nodiscard]] Result<std::vector<AttachedPort>> attach_ports(const Config& config,
                                                              const std::string& file_name);

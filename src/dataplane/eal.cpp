@@ -25,6 +25,10 @@ namespace {
 // A pool's head with the caches of all lcores that DPDK knows, and its list of free buffers.
 constexpr uint64_t kPoolOverheadBytes = 8 << 20;
 
+// Allowed at the start instead of any device that may be there, so that none is probed: those of
+// the configuration are attached one by one, and what is wrong with one is told of its port.
+constexpr const char* kNoDevice = "ffff:ff:1f.7";
+
 uint64_t free_hugepage_bytes() {
     uint64_t bytes = 0;
     std::error_code ignored;
@@ -81,15 +85,22 @@ Result<std::string> start_eal(const EalRequest& request) {
         return lcores.error();
     const uint64_t huge = free_hugepage_bytes();
     const bool use_huge = huge >= uint64_t{request.memory_mb} << 20;
+    if (request.physical && !use_huge)
+        return Error{ErrorCode::invalid,
+                     fmt::format("memory_mb: a PCI device without an IOMMU works with hugepages "
+                                 "only: {} MiB are asked for, {} MiB are free",
+                                 request.memory_mb, huge >> 20),
+                     "memory_mb", std::to_string(request.memory_mb), "free hugepages"};
     std::vector<std::string> args{request.program,
                                   "--lcores",
                                   *lcores,
-                                  "--iova-mode=va",
+                                  request.physical ? "--iova-mode=pa" : "--iova-mode=va",
                                   "--no-telemetry",
                                   "--log-level=*:warning",
                                   fmt::format("--file-prefix=isthmus-{}", getpid())};
     if (use_huge)
-        args.emplace_back("--in-memory");
+        for (const char* arg : {"--in-memory", "--single-file-segments"})
+            args.emplace_back(arg);
     else
         for (const char* arg : {"--no-huge", "--no-shconf"})
             args.emplace_back(arg);
@@ -97,6 +108,9 @@ Result<std::string> start_eal(const EalRequest& request) {
     args.emplace_back(std::to_string(request.memory_mb));
     if (!request.pci)
         args.emplace_back("--no-pci");
+    else
+        for (const char* arg : {"--allow", kNoDevice})
+            args.emplace_back(arg);
 
     std::vector<char*> argv;
     for (auto& arg : args)

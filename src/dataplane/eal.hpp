@@ -17,7 +17,8 @@ struct EalRequest {
     std::vector<unsigned> worker_cores; // lcore 1, 2, ... run on these
     std::optional<unsigned> main_core;  // lcore 0; not pinned if absent
     uint32_t memory_mb = 256;           // without hugepages
-    bool pci = false;                   // probe PCI devices at all
+    bool pci = false;                   // whether a port is a PCI device
+    bool physical = false;              // and one that is told physical addresses: no IOMMU
 };
 
 // Once per process, before anything else of DPDK. Returns how memory was obtained, for the log,

@@ -1,6 +1,7 @@
 #pragma once
 // A port on any DPDK device: PCI NIC, AF_XDP, TAP, memif, pcap, ring, null, ...
 
+#include "dataplane/device_kind.hpp"
 #include "dataplane/port.hpp"
 #include "isthmus/result.hpp"
 
@@ -31,6 +32,9 @@ struct EthdevRequest {
 struct AttachedDevice {
     uint16_t ethdev = 0;
     std::vector<int> packet_sockets = {}; // the driver's, of family AF_PACKET
+    DeviceKind kind = {};
+    std::string interface = {}; // of the kernel, that the device stands on
+    std::string path = {};      // in sysfs; goes away with the device. Empty: it has none
 };
 
 // How a device will be set up.
@@ -41,7 +45,8 @@ struct EthdevPlan {
     int socket = -1;                                 // NUMA; -1: of none
 };
 
-// `device`: a PCI address or "vdev,args". Errors name the port and the device.
+// attach_device.cpp. `device`: a PCI address or "vdev,args", see read_device. Errors name the port
+// and the device.
 [[nodiscard]] Result<AttachedDevice> attach_device(const std::string& device,
                                                    const EthdevRequest& request);
 // The request's pool is not needed yet.
@@ -50,7 +55,5 @@ struct EthdevPlan {
 // Sets it up and starts it.
 [[nodiscard]] Result<std::unique_ptr<Port>> open_device(const AttachedDevice& device,
                                                         const EthdevRequest& request);
-
-[[nodiscard]] bool is_pci_address(const std::string& device);
 
 } // namespace isthmus::dataplane

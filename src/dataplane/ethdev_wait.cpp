@@ -1,9 +1,10 @@
 #include "dataplane/ethdev_wait.hpp"
 
+#include "dataplane/quiet_dpdk.hpp"
+
 #include <rte_epoll.h>
 #include <rte_ethdev.h>
 #include <rte_interrupts.h>
-#include <rte_log.h>
 
 #include <cerrno>
 #include <sys/epoll.h>
@@ -11,27 +12,11 @@
 #include <utility>
 
 namespace isthmus::dataplane {
-namespace {
-
-// DPDK logs an error for a device without interrupts, which is no error here.
-class Quiet {
-  public:
-    Quiet() { rte_log_set_level_pattern(kLog, RTE_LOG_EMERG); }
-    ~Quiet() { rte_log_set_level_pattern(kLog, RTE_LOG_WARNING); }
-    Quiet(const Quiet&) = delete;
-    Quiet& operator=(const Quiet&) = delete;
-
-  private:
-    static constexpr const char* kLog = "lib.*";
-};
-
-} // namespace
-
 EthdevWait::EthdevWait(uint16_t ethdev, uint16_t queue, int socket, bool interrupts)
     : ethdev_(ethdev), queue_(queue), fd_(socket) {
     if (socket >= 0 || !interrupts)
         return;
-    const Quiet quiet;
+    const QuietDpdk quiet;
     // The device's own descriptor is read and forgotten in ways that only DPDK knows, so it sits in
     // an epoll set, which can be waited on like any other descriptor.
     const int epoll = epoll_create1(EPOLL_CLOEXEC);

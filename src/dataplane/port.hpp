@@ -24,6 +24,12 @@ struct DeviceLosses {
     uint64_t tx_errors = 0;    // accepted by tx_burst, but not sent
 };
 
+// A number that the device counts for itself, under the name that its driver gives it.
+struct DeviceStatistic {
+    std::string name;
+    uint64_t value = 0;
+};
+
 // One link of the edge on a port: an attachment's VPC side, or its feature on a channel.
 struct PortLink {
     uint16_t vlan = 0;               // 0: untagged
@@ -77,6 +83,13 @@ class Port {
     virtual void follow_links(std::span<const PortLink> /*links*/) {}
     // What has happened to the device that an operator should hear of, once; empty: nothing.
     [[nodiscard]] virtual std::string take_event() { return {}; }
+    [[nodiscard]] virtual std::vector<DeviceStatistic> statistics() const { return {}; }
+    // Called every 100 ms: what the device needs done for it, such as connecting to its peer again.
+    virtual void tend() {}
+    // False: the device has been taken away, for good.
+    [[nodiscard]] virtual bool present() const { return true; }
+    // Octets behind the Ethernet header that pass now, as far as the device tells; else 0.
+    [[nodiscard]] virtual uint32_t l2_payload() const { return 0; }
     virtual void stop() = 0;
 };
 

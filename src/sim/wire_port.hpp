@@ -50,6 +50,9 @@ class WirePort final : public dataplane::Port {
     [[nodiscard]] MacAddr mac() const override { return end_->mac(); }
     [[nodiscard]] bool link_up() const override { return end_->link_up(); }
     [[nodiscard]] dataplane::DeviceLosses losses() const override { return end_->losses(); }
+    [[nodiscard]] std::vector<dataplane::DeviceStatistic> statistics() const override {
+        return end_->statistics();
+    }
     void stop() override { end_->stop(); }
 
   private:

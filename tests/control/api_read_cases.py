@@ -36,6 +36,12 @@ class Reading(ApiTest):
         self.assertEqual(ports[0]["device"], "generator")
         self.assertEqual(ports[0]["admin_state"], "up")
 
+    def test_xstats(self):
+        self.assertEqual(self.ok("GET", "/edges/aws/ports/aws-a/xstats"), {"xstats": {}})
+        xstats = self.ok("GET", "/edges/aws/ports/aws-ch1/xstats")["xstats"]
+        self.assertIn("rx_good_packets", xstats)
+        self.assertEqual(self.daemon.call("GET", "/edges/aws/ports/none/xstats").status, 404)
+
     def test_mtu(self):
         self.make(mtu=1400, mss_clamp="auto")
         self.make(name="c2", port="aws-b", features={}, routes=[], mss_clamp=1200)

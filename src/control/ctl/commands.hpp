@@ -24,6 +24,7 @@ Outcome show_neighbours(Context& context, const ListArguments& list);
 Outcome show_interconnects(Context& context, const ListArguments& list);
 Outcome show_channels(Context& context, const ListArguments& list);
 Outcome show_ports(Context& context, const ListArguments& list);
+Outcome show_xstats(Context& context, const std::string& port);
 
 // sizes.cpp
 Outcome show_mtu(Context& context);

@@ -128,6 +128,11 @@ void Program::add_show() {
              {"--name-prefix", "--interconnect"}, show_channels);
     add(show, "mtu", "from the ports' MTUs to what a TCP segment may carry", show_mtu);
     add_list(show, "ports", "ports, their links and counters", {"--name-prefix"}, show_ports);
+    auto& port = texts.emplace_back();
+    add(show, "xstats", "what a port's device counts, under its driver's names",
+        [&](Context& context) { return show_xstats(context, port); })
+        ->add_option("PORT", port)
+        ->required();
     auto& channel = texts.emplace_back();
     add(show, "macsec", "SecYs, SCs and SAs with all counters of the MIB", [&](Context& context) {
         return show_macsec(context, channel);

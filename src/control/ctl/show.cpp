@@ -281,4 +281,15 @@ Outcome show_ports(Context& context, const ListArguments& list) {
     return context.show_list(context.edge_path({"ports"}), "ports", list, print_ports);
 }
 
+Outcome show_xstats(Context& context, const std::string& port) {
+    return context.show(context.edge_path({"ports", port, "xstats"}), [](const JsonValue& reply) {
+        Table table({"STATISTIC", ">VALUE"});
+        if (const JsonValue* xstats = reply.find("xstats"))
+            if (const auto* members = xstats->as<JsonObject>())
+                for (const auto& [name, value] : *members)
+                    table.add({name, cell(&value)});
+        table.print("the device counts nothing for itself");
+    });
+}
+
 } // namespace isthmus::ctl

@@ -1,0 +1,15 @@
+#include "tests/ports/peer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string_view>
+
+int main(int argc, char** argv) {
+    isthmus::test::this_program = std::filesystem::canonical("/proc/self/exe");
+    if (argc == 4 && std::string_view(argv[1]) == "--peer")
+        return isthmus::test::run_peer(argv[2], static_cast<uint32_t>(std::stoul(argv[3])));
+    testing::InitGoogleTest(&argc, argv);
+    isthmus::test::start_port_eal();
+    return RUN_ALL_TESTS();
+}

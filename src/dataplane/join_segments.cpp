@@ -50,4 +50,24 @@ uint16_t join_segments(rte_mbuf** packets, uint16_t count, EdgeCounters& edge,
     return kept;
 }
 
+bool is_unfinished(uint64_t offload_flags) noexcept {
+    // Drivers that keep to DPDK's old convention use the flags of transmission.
+    constexpr uint64_t kTransmit =
+        RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG | RTE_MBUF_F_TX_L4_MASK;
+    return (offload_flags & (RTE_MBUF_F_RX_LRO | kTransmit)) != 0 ||
+           (offload_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+}
+
+uint16_t drop_unfinished(rte_mbuf** packets, uint16_t count, EdgeCounters& edge) noexcept {
+    uint16_t kept = 0;
+    for (uint16_t i = 0; i < count; ++i)
+        if (is_unfinished(packets[i]->ol_flags)) {
+            edge.drops[static_cast<std::size_t>(Drop::frame_unfinished)].add(1);
+            rte_pktmbuf_free(packets[i]);
+        } else {
+            packets[kept++] = packets[i];
+        }
+    return kept;
+}
+
 } // namespace isthmus::dataplane

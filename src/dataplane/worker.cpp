@@ -80,14 +80,21 @@ uint16_t Worker::receive(const ForwardingState& state, const RxQueue& queue,
     count_stage(counters_.runtime.rx, count, now_tsc);
     uint64_t bytes = 0;
     uint32_t segments = 0;
+    uint64_t offloads = 0;
     for (uint16_t i = 0; i < count; ++i) {
         bytes += burst_.packet[i]->pkt_len;
         segments += burst_.packet[i]->nb_segs;
+        offloads |= burst_.packet[i]->ol_flags;
     }
     counters_.ports[queue.port.value].rx_packets.add(count);
     counters_.ports[queue.port.value].rx_bytes.add(bytes);
     counters_.edges[port.edge.value].rx.add(count);
     const uint16_t received = count;
+    if (is_unfinished(offloads)) [[unlikely]] { // of all together: at least where one is
+        segments -= count;
+        count = drop_unfinished(burst_.packet.data(), count, counters_.edges[port.edge.value]);
+        segments += count;
+    }
     if (segments != count)
         count = join_segments(burst_.packet.data(), count, counters_.edges[port.edge.value],
                               counters_.ports[queue.port.value]);

@@ -137,6 +137,29 @@ TEST(Chained, FramesLongerThanABufferHaveTheirReason) {
     EXPECT_TRUE(from_channels(bed).empty());
 }
 
+// A guest's TCP super-frame, and frames whose checksum it left to be computed.
+TEST(Unfinished, FramesOfAGuestAreDroppedAndOthersAreNot) {
+    Testbed bed;
+    const Bytes frame = bed.host_frame(outward(500));
+    const uint64_t flags[] = {RTE_MBUF_F_RX_LRO,           RTE_MBUF_F_TX_TCP_SEG,
+                              RTE_MBUF_F_TX_UDP_CKSUM,     RTE_MBUF_F_RX_L4_CKSUM_NONE,
+                              RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_BAD,
+                              RTE_MBUF_F_RX_RSS_HASH};
+    for (const uint64_t flag : flags) {
+        rte_mbuf* packet = chain(test_pool(), frame, frame.size());
+        packet->ol_flags = flag;
+        bed.send_raw(kVpc, packet);
+    }
+    rte_mbuf* both = chain(test_pool(), frame, 200);
+    both->ol_flags = RTE_MBUF_F_RX_LRO;
+    bed.send_raw(kVpc, both);
+    bed.run_workers();
+    EXPECT_EQ(from_channels(bed).size(), 3u);
+    EXPECT_EQ(bed.drops(Drop::frame_unfinished), 5u);
+    EXPECT_EQ(bed.accounting().unaccounted(), 0);
+    seen_drop_reasons().insert(Drop::frame_unfinished);
+}
+
 TEST(Chained, WithoutABufferTheFrameIsDropped) {
     Testbed bed;
     bed.send_raw(kVpc, chain(test_pool(), bed.host_frame(outward(1000)), 500));

@@ -81,9 +81,9 @@ class Told(Case):
         self.await_log("ready:")
         for n in (1, 2):
             peer = self.peer(f"net_memif0,role=server,{device}")
-            self.await_log("port p0: link up", n)
+            self.await_log("port e/p0: link up", n)
             peer.kill()
-            self.await_log("port p0: link down", n)
+            self.await_log("port e/p0: link down", n)
         self.ends(daemon)
 
     @skip_without_root("only root makes TAP interfaces")
@@ -92,10 +92,10 @@ class Told(Case):
         daemon = self.start(f"net_tap0,iface={name}")
         self.await_log("ready:")
         subprocess.run(["ip", "link", "set", name, "mtu", "1300", "up"], check=True)
-        self.await_log("port p0: its interface's MTU is now 1300, 1404 octets must fit: larger")
+        self.await_log("port e/p0: its interface's MTU is now 1300, 1404 octets must fit: larger")
         subprocess.run(["ip", "link", "del", name], check=True)
-        self.await_log("port p0: its device has been removed")
-        self.await_log("port p0: link down")
+        self.await_log("port e/p0: its device has been removed")
+        self.await_log("port e/p0: link down")
         self.ends(daemon)
 
     def test_a_socket_that_a_killed_daemon_left(self):

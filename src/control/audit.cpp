@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -21,15 +22,27 @@ constexpr std::size_t kMaxBodyText = 4096;
 constexpr std::size_t kMaxPath = 1024;
 constexpr auto kSecrets = std::to_array<std::string_view>({"sak", "cak", "key", "psk", "password"});
 
+// A SAK may stand where none belongs, in a refused request: what could be one is not written.
+std::string_view shown(std::string_view text) {
+    constexpr std::size_t kLeastSak = 32; // hexadecimal digits
+    std::size_t digits = 0;
+    for (const char c : text) {
+        digits = std::isxdigit(static_cast<unsigned char>(c)) != 0 ? digits + 1 : 0;
+        if (digits == kLeastSak)
+            return "(secret)";
+    }
+    return text;
+}
+
 void write_value(JsonWriter& json, const JsonValue& value) {
     if (const auto* flag = value.as<bool>()) {
         json.value(*flag);
     } else if (const auto* number = value.as<uint64_t>()) {
         json.value(*number);
     } else if (const auto* other = value.as<OtherNumber>()) {
-        json.value(other->text);
+        json.value(shown(other->text));
     } else if (const auto* text = value.as<WipedString>()) {
-        json.value(std::string_view(*text));
+        json.value(shown(std::string_view(*text)));
     } else if (const auto* list = value.as<JsonArray>()) {
         json.begin_array();
         for (const JsonValue& element : *list)
@@ -38,7 +51,7 @@ void write_value(JsonWriter& json, const JsonValue& value) {
     } else if (const auto* object = value.as<JsonObject>()) {
         json.begin_object();
         for (const JsonMember& member : *object) {
-            json.key(member.name);
+            json.key(shown(member.name));
             if (std::ranges::count(kSecrets, member.name) != 0)
                 json.value("(secret)");
             else
@@ -154,7 +167,7 @@ void AuditLog::record(const HttpRequest& request, const AuditTrail& trail,
             .member("gid", request.peer->gid)
             .member("pid", request.peer->pid);
     json.member("method", request.method)
-        .member("path", std::string_view(request.path).substr(0, kMaxPath))
+        .member("path", shown(std::string_view(request.path).substr(0, kMaxPath)))
         .member("status", reply.status)
         .member("outcome", reply.status < 300 ? "done" : "refused");
     json.end_object();

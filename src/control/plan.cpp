@@ -192,8 +192,7 @@ Result<void> Planner::add_channel(EdgeId edge, DocumentChannel& channel) {
     for (DocumentKey& item : channel.keys)
         if (auto good = add_key(edge, channel, item); !good)
             return good;
-    const auto twice = std::ranges::unique(plan_.notes);
-    plan_.notes.erase(twice.begin(), twice.end());
+    plan_.notes.erase(std::unique(plan_.notes.begin(), plan_.notes.end()), plan_.notes.end());
     return {};
 }
 

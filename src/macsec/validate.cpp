@@ -215,7 +215,7 @@ class Lead {
         if (frame.rx != rx_ || frame.length < kLeast)
             return false;
         const auto* tag = wire::overlay<SecTagWire>(frame.frame + kMacPairLength);
-        return (head_of(*tag) == head_) & (tag->sci == sci_) & (tag->pn.raw() != 0);
+        return head_of(*tag) == head_ && tag->sci == sci_ && tag->pn.raw() != 0;
     }
     ValidateVerdict gather(ValidateFrame& frame, Batch& batch) const noexcept {
         constexpr uint32_t kAround = kMacPairLength + kSecTagLength + kIcvLength;

@@ -74,6 +74,23 @@ TEST_F(Audit, SecretsAreLeftOut) {
     EXPECT_EQ(audit_body(*body, 5000), R"({"octets":5000})");
 }
 
+TEST_F(Audit, WhatCouldBeASakIsLeftOutWhereverItStands) {
+    const std::string sak = "00112233445566778899aabbccddeeff";
+    const std::string text = R"({"unknown":")" + sak + R"(","list":["x)" + sak + R"("],")" + sak +
+                             R"(":1,"salt":"0011"})";
+    const auto body = parse_json(text);
+    ASSERT_TRUE(body);
+    EXPECT_EQ(audit_body(*body, text.size()),
+              R"x({"unknown":"(secret)","list":["(secret)"],"(secret)":1,"salt":"0011"})x");
+    auto log = AuditLog::open(path_, {});
+    ASSERT_TRUE(log);
+    HttpRequest asked = request("PUT");
+    asked.path = "/v1/" + sak;
+    log->record(asked, {}, {404});
+    ASSERT_EQ(lines(path_).size(), 1u);
+    EXPECT_EQ(lines(path_)[0].find(sak), std::string::npos);
+}
+
 TEST_F(Audit, AFileThatIsMovedAwayIsMadeAnew) {
     auto log = AuditLog::open(path_, {});
     ASSERT_TRUE(log);

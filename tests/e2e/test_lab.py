@@ -419,7 +419,7 @@ def a_vanished_interface_is_told():
 
     def told():
         with open(f"{DIR}/aws.log", encoding="utf-8", errors="replace") as file:
-            return file.read().count("port cust-2: interface cust-2 is gone")
+            return file.read().count("port aws/cust-2: interface cust-2 is gone")
 
     wait_for(lambda: told() == 1, "the log says that cust-2 is gone", 5)
     expect(not port_counters("aws")["cust-2"]["link_up"], "link of a port that is gone")

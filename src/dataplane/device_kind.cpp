@@ -35,7 +35,6 @@ struct BadArgument {
 constexpr auto kBadArguments = std::to_array<BadArgument>({
     {"net_vhost", "tso", "0", "guests would send TCP segments larger than any MTU"},
     {"net_vhost", "legacy-ol-flags", "0", "guests' unfinished checksums would not be completed"},
-    {"net_pcap", "infinite_rx", "0", "packets of a capture that repeats share one buffer"},
 });
 
 Error bad(const std::string& text, const std::string& why, std::string expected) {

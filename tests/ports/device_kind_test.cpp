@@ -61,7 +61,6 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"net_memif0,", "no key=value"},
                     Refused{"net_vhost0,iface=/a,tso=1", "larger than any MTU"},
                     Refused{"net_vhost0,iface=/a,legacy-ol-flags=1", "unfinished checksums"},
-                    Refused{"net_pcap0,rx_pcap=a,infinite_rx=1", "share one buffer"},
                     Refused{"net_af_packet0,iface=x", "0x88a8"},
                     Refused{"net_bonding0,mode=4", "without members"},
                     Refused{"net_bonding0,member=net_memif0", "member=(DEVICE)"},

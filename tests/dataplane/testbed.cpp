@@ -170,8 +170,12 @@ Testbed::Testbed(TestbedOptions options)
     dataplane_->start();
     control::ControlOptions control_options;
     control_options.store = std::move(options.store);
-    control_options.events = std::make_shared<control::EventLog>(
-        [this](const control::Event& event) { said_.push_back(event.message); });
+    control_options.events =
+        std::make_shared<control::EventLog>([this](const control::Event& event) {
+            if (control::info_of(event.kind).severity >= control::Severity::warning &&
+                event.kind != control::EventKind::channel_down)
+                said_.push_back(event.message);
+        });
     control_ =
         std::make_unique<control::ControlPlane>(config, *dataplane_, std::move(control_options));
     make_peer();

@@ -101,7 +101,7 @@ class Testbed {
     control::EdgeAccounting accounting() const;
     uint64_t drops(Drop reason) const;
     uint64_t total_drops() const;
-    // What the control plane has said, one event each.
+    // What the control plane has warned of, channels that go down aside: one event each.
     const std::vector<std::string>& said() const { return said_; }
 
   private:

@@ -211,11 +211,11 @@ HttpResponse run(ControlPlane& control, ObjectTags& tags, const HttpRequest& req
     if (noted)
         trail.before = audit_view(call, row.path);
     Reply reply = row.handler(call);
-    if (noted && (reply || reply.error().code == ErrorCode::unavailable))
-        trail.after = audit_view(call, row.path);
     // A change that a worker has not confirmed is made.
-    if (row.verb != "GET" && !call.unchanged &&
-        (reply || reply.error().code == ErrorCode::unavailable))
+    const bool made = noted && (reply || reply.error().code == ErrorCode::unavailable);
+    if (made)
+        trail.after = audit_view(call, row.path);
+    if (made && !call.unchanged)
         tags.changed(call);
     if (!reply)
         return render_error(reply.error());

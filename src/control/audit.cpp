@@ -22,27 +22,15 @@ constexpr std::size_t kMaxBodyText = 4096;
 constexpr std::size_t kMaxPath = 1024;
 constexpr auto kSecrets = std::to_array<std::string_view>({"sak", "cak", "key", "psk", "password"});
 
-// A SAK may stand where none belongs, in a refused request: what could be one is not written.
-std::string_view shown(std::string_view text) {
-    constexpr std::size_t kLeastSak = 32; // hexadecimal digits
-    std::size_t digits = 0;
-    for (const char c : text) {
-        digits = std::isxdigit(static_cast<unsigned char>(c)) != 0 ? digits + 1 : 0;
-        if (digits == kLeastSak)
-            return "(secret)";
-    }
-    return text;
-}
-
 void write_value(JsonWriter& json, const JsonValue& value) {
     if (const auto* flag = value.as<bool>()) {
         json.value(*flag);
     } else if (const auto* number = value.as<uint64_t>()) {
         json.value(*number);
     } else if (const auto* other = value.as<OtherNumber>()) {
-        json.value(shown(other->text));
+        json.value(without_saks(other->text));
     } else if (const auto* text = value.as<WipedString>()) {
-        json.value(shown(std::string_view(*text)));
+        json.value(without_saks(*text));
     } else if (const auto* list = value.as<JsonArray>()) {
         json.begin_array();
         for (const JsonValue& element : *list)
@@ -51,7 +39,7 @@ void write_value(JsonWriter& json, const JsonValue& value) {
     } else if (const auto* object = value.as<JsonObject>()) {
         json.begin_object();
         for (const JsonMember& member : *object) {
-            json.key(shown(member.name));
+            json.key(without_saks(member.name));
             if (std::ranges::count(kSecrets, member.name) != 0)
                 json.value("(secret)");
             else
@@ -76,6 +64,21 @@ void add_json(std::string& line, const char* name, const std::string& json) {
 }
 
 } // namespace
+
+std::string without_saks(std::string_view text) {
+    constexpr std::size_t kLeastSak = 32; // hexadecimal digits
+    std::string out;
+    while (!text.empty()) {
+        const auto is_digit = [](unsigned char c) { return std::isxdigit(c) != 0; };
+        const auto end = std::find_if_not(text.begin(), text.end(), is_digit);
+        const auto digits = static_cast<std::size_t>(end - text.begin());
+        out += digits < kLeastSak ? text.substr(0, digits) : "(secret)";
+        const std::size_t taken = std::min(digits + 1, text.size());
+        out += text.substr(digits, taken - digits);
+        text.remove_prefix(taken);
+    }
+    return out;
+}
 
 std::string audit_body(const JsonValue& body, std::size_t octets) {
     JsonWriter json;
@@ -167,7 +170,7 @@ void AuditLog::record(const HttpRequest& request, const AuditTrail& trail,
             .member("gid", request.peer->gid)
             .member("pid", request.peer->pid);
     json.member("method", request.method)
-        .member("path", shown(std::string_view(request.path).substr(0, kMaxPath)))
+        .member("path", without_saks(std::string_view(request.path).substr(0, kMaxPath)))
         .member("status", reply.status)
         .member("outcome", reply.status < 300 ? "done" : "refused");
     json.end_object();
@@ -176,8 +179,8 @@ void AuditLog::record(const HttpRequest& request, const AuditTrail& trail,
     add_json(line, "change", trail.change);
     add_json(line, "before", trail.before);
     add_json(line, "after", trail.after);
-    if (reply.status >= 300) // {"error":{...}}; no secret is in one
-        add_json(line, "reply", reply.body);
+    if (reply.status >= 300) // {"error":{...}}
+        add_json(line, "reply", without_saks(reply.body));
     line += "}\n";
     note(write_line(line));
 }

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace isthmus::control {
 
@@ -19,6 +20,10 @@ struct AuditTrail {
     std::string change = {};       // the body, by audit_body
     std::string before = {}, after = {};
 };
+
+// Without what could be a SAK, which may stand where none belongs: in a path, a wrong field, or the
+// reply that refuses it.
+[[nodiscard]] std::string without_saks(std::string_view text);
 
 // The body as JSON with every secret replaced by "(secret)"; of a long one only its size.
 [[nodiscard]] std::string audit_body(const JsonValue& body, std::size_t octets);

@@ -25,11 +25,12 @@ FibChanges fib_changes(const Vrf& vrf, const RouteChange& change) {
     return changes;
 }
 
-// What makes the routes of a change those of the attachment again.
-RouteChange inverse(const Attachment& attachment, const RouteChange& change) {
+} // namespace
+
+RouteChange inverse(const RouteTable& routes, const RouteChange& change) {
     RouteChange back;
     const auto add = [&](const IpPrefix& prefix) {
-        if (const auto route = attachment.routes.find(prefix))
+        if (const auto route = routes.find(prefix))
             back.add.emplace_back(prefix, *route);
         else
             back.remove.push_back(prefix);
@@ -40,8 +41,6 @@ RouteChange inverse(const Attachment& attachment, const RouteChange& change) {
         add(prefix);
     return back;
 }
-
-} // namespace
 
 // Before routes lead to a next hop, every worker has an adjacency for it.
 Result<void> ControlPlane::State::make_next_hops(AttachmentId id, const RouteChange& change) {
@@ -119,7 +118,7 @@ Result<void> ControlPlane::State::change_routes(AttachmentId id, const RouteChan
         }
     if (auto good = vrf.apply(changes); !good) {
         s.give_up_next_hops(id, change);
-        if (rows && !s.store->change_routes(id, inverse(attachment, change)))
+        if (rows && !s.store->change_routes(id, inverse(attachment.routes, change)))
             s.rows_owed.insert(id);
         return good;
     }

@@ -28,6 +28,8 @@ inline constexpr uint64_t kConfirmNs = 1'000'000'000;
 }
 
 // Of a channel that is configured to do without.
+// What makes the routes of a change those of the table again.
+[[nodiscard]] RouteChange inverse(const RouteTable& routes, const RouteChange& change);
 [[nodiscard]] Result<void> check_transmits(const ChannelConfig& channel);
 [[nodiscard]] Result<void> check_receives(const ChannelConfig& channel);
 
@@ -62,7 +64,7 @@ struct ControlPlane::State {
     dataplane::Dataplane& dataplane;
     std::unique_ptr<StateStore> store;
     // Attachments whose rows are not as the model is, since a change could not be applied and its
-    // rows could not be taken back. No change is accepted before they are.
+    // rows could not be taken back. No attachment or document changes before they are.
     std::set<AttachmentId> rows_owed;
     std::shared_ptr<EventLog> events;
     Watched watched;                    // what events are about, as told last

@@ -23,7 +23,8 @@ std::optional<HttpResponse> Doorkeeper::operator()(const HttpRequest& request) {
         const std::string who =
             request.peer ? "uid " + std::to_string(request.peer->uid) : std::string("unknown peer");
         events.emit(EventKind::client_refused, who,
-                    who + " has not the role for " + request.method + " " + request.path,
+                    who + " has not the role for " + request.method + " " +
+                        without_saks(request.path),
                     request.method);
     }
     return refusal;

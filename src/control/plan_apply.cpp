@@ -66,19 +66,6 @@ bool nothing_left(const Plan& plan) {
            plan.new_rx_scs.empty() && plan.old_rx_scs.empty() && plan.keys.empty();
 }
 
-RouteChange inverse(const RouteTable& routes, const RouteChange& change) {
-    RouteChange back;
-    for (const IpPrefix& prefix : change.remove)
-        back.add.emplace_back(prefix, routes.at(prefix));
-    for (const auto& [prefix, route] : change.add) {
-        if (const auto before = routes.find(prefix))
-            back.add.emplace_back(prefix, *before);
-        else
-            back.remove.push_back(prefix);
-    }
-    return back;
-}
-
 } // namespace
 
 std::vector<ChannelKeys> ControlPlane::channel_keys() const {
@@ -241,7 +228,10 @@ Result<void> ControlPlane::State::apply_plan(Plan& plan) {
     } catch (const std::bad_alloc&) {
         exchange(model, plan);
         for (const auto& [id, before] : tables)
-            before != nullptr&& before == cache.find(id) ? cache.keep(id) : cache.erase(id);
+            if (before == nullptr || before != cache.find(id))
+                cache.erase(id);
+            else
+                cache.keep(id);
         throw;
     }
     return good;

@@ -81,14 +81,17 @@ TEST_F(Audit, WhatCouldBeASakIsLeftOutWhereverItStands) {
     const auto body = parse_json(text);
     ASSERT_TRUE(body);
     EXPECT_EQ(audit_body(*body, text.size()),
-              R"x({"unknown":"(secret)","list":["(secret)"],"(secret)":1,"salt":"0011"})x");
+              R"x({"unknown":"(secret)","list":["x(secret)"],"(secret)":1,"salt":"0011"})x");
     auto log = AuditLog::open(path_, {});
     ASSERT_TRUE(log);
     HttpRequest asked = request("PUT");
     asked.path = "/v1/" + sak;
-    log->record(asked, {}, {404});
+    log->record(asked, {}, {404, R"({"error":{"value":")" + sak + R"("}})"});
     ASSERT_EQ(lines(path_).size(), 1u);
-    EXPECT_EQ(lines(path_)[0].find(sak), std::string::npos);
+    const std::string line = lines(path_)[0];
+    EXPECT_EQ(line.find(sak), std::string::npos);
+    EXPECT_NE(line.find(R"x("path":"/v1/(secret)")x"), std::string::npos) << line;
+    EXPECT_NE(line.find(R"x("value":"(secret)")x"), std::string::npos) << line;
 }
 
 TEST_F(Audit, AFileThatIsMovedAwayIsMadeAnew) {

@@ -345,6 +345,12 @@ class TrafficCases(DeclareTest):
             now = self.channel("aws")
             self.assertGreaterEqual(now, numbers)
             numbers = now
+        # How long the changes took says nothing: there is to be traffic enough to judge by.
+        deadline = time.monotonic() + 10
+        path = "/edges/aws/ports/aws-a/traffic"
+        while self.get(path)["sent_packets"] <= start[0]["sent_packets"] + 500:
+            self.assertLess(time.monotonic(), deadline, "the host does not send")
+            time.sleep(0.05)
         self.traffic("aws", 1, 0)
         self.traffic("gcp", 2, 0)
         aws, gcp = self.settled()

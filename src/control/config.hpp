@@ -27,6 +27,8 @@ inline constexpr uint16_t kMaxPortMtu = 9100;
 inline constexpr uint16_t kMinPortMtu = 1280;
 
 enum class PollMode : uint8_t { busy, adaptive };
+// automatic: journald if standard error leads there, else text.
+enum class LogFormat : uint8_t { automatic, text, json, journald };
 
 struct EdgeConfig {
     std::string name;
@@ -97,7 +99,7 @@ struct ChannelConfig {
 struct Config {
     std::string socket_path = "/run/isthmus/isthmusd.sock";
     AccessConfig access;
-    bool log_json = false; // the log on standard error: lines of JSON, or of text
+    LogFormat log = LogFormat::automatic;
     // Every write, one line of JSON each. "none": not kept; empty: beside the state file, if any.
     std::string audit_path;
     // What the API has installed, and packet numbers that were used. "none": nothing is kept.

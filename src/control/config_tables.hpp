@@ -91,8 +91,10 @@ inline bool read_poll(Config& out, const toml::node& node) {
 
 inline bool read_log(Config& out, const toml::node& node) {
     const auto text = node.value<std::string_view>();
-    out.log_json = text == "json";
-    return text == "json" || text == "text";
+    constexpr std::string_view kNames[] = {"auto", "text", "json", "journald"}; // of LogFormat
+    const auto* const name = std::ranges::find(kNames, text);
+    out.log = static_cast<LogFormat>(name - std::begin(kNames));
+    return name != std::end(kNames);
 }
 
 inline bool read_mac(PortTable& out, const toml::node& node) {
@@ -170,7 +172,7 @@ inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
      text_in<Config, &Config::state_path>("a path of 1..255 octets, or 'none'")},
     {"secrets_key_file", Need::optional,
      text_in<Config, &Config::secrets_key_path>("a path of 1..255 octets")},
-    {"log", Need::optional, Special<Config>{"'text' or 'json'", read_log}},
+    {"log", Need::optional, Special<Config>{"'auto', 'text', 'json' or 'journald'", read_log}},
     {"audit_log", Need::optional,
      text_in<Config, &Config::audit_path>("a path of 1..255 octets, or 'none'")},
     {"memory_mb", Need::optional, &Config::memory_mb, 64, 65536},

@@ -58,10 +58,10 @@ bool read_forget(Options& options, std::string_view what) {
     return options.forget != Forget::nothing;
 }
 
-bool log_json = false; // set once, when the configuration is read
+LogFormat log_format = LogFormat::text; // set once, when the configuration is read
 
 template <class... Args> void say(fmt::format_string<Args...> format, Args&&... args) {
-    write_log(log_json, fmt::format(format, std::forward<Args>(args)...));
+    write_log(log_format, fmt::format(format, std::forward<Args>(args)...));
 }
 
 // Returns an exit code instead of options when there is nothing left to do.
@@ -231,7 +231,7 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     options.memory = *memory;
     options.store = std::move(state->store);
     const auto events =
-        std::make_shared<EventLog>([](const Event& event) { write_log(log_json, event); });
+        std::make_shared<EventLog>([](const Event& event) { write_log(log_format, event); });
     options.events = events;
     auto audit = AuditLog::open(audit_path(config.audit_path, config.state_path),
                                 [&](const std::string& why) { tell_audit(*events, why); });
@@ -289,7 +289,8 @@ int run(int argc, char** argv) {
         say("{}", config.error().message);
         return 1;
     }
-    log_json = config->log_json;
+    // What --check and --forget say is for who has typed them.
+    log_format = config->log == LogFormat::json ? LogFormat::json : LogFormat::text;
     protect_secrets();
     // A limit on the size of files is a disk that is full, not an end.
     std::signal(SIGXFSZ, SIG_IGN);
@@ -299,6 +300,7 @@ int run(int argc, char** argv) {
             say("{}", line);
         return lines ? 0 : 1;
     }
+    log_format = resolve(config->log);
     // Blocked before any thread starts, so that only the event loop sees them.
     sigset_t ends;
     sigemptyset(&ends);
@@ -308,7 +310,7 @@ int run(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     const auto result = serve(*config, file_name, ends);
     if (!result) {
-        say("{}", result.error().message);
+        write_log(log_format, result.error().message, Severity::error);
         return 1;
     }
     return *result;

@@ -1,14 +1,19 @@
 #pragma once
-// The daemon's log on standard error: lines of text, "isthmusd: ...", or one JSON object a line.
-// Events of severity debug are not logged: they are for watchers. Any thread.
+// The daemon's log: lines of text, "isthmusd: ...", or one JSON object a line on standard error, or
+// entries of systemd's journal. Events of severity debug are not logged: they are for watchers. Any
+// thread.
 
+#include "control/config.hpp"
 #include "control/events.hpp"
 
 #include <string_view>
 
 namespace isthmus::control {
 
-void write_log(bool json, std::string_view line);
-void write_log(bool json, const Event& event);
+// What `automatic` is for this process.
+[[nodiscard]] LogFormat resolve(LogFormat format);
+
+void write_log(LogFormat format, std::string_view line, Severity severity = Severity::info);
+void write_log(LogFormat format, const Event& event);
 
 } // namespace isthmus::control

@@ -109,6 +109,9 @@ TEST(Config, RefusesTopLevelValues) {
         {"worker_cores = 1", "f.toml:1: worker_cores: 1 is not allowed, expected a list of 1 to 64 "
                              "different cores, 0..1023"},
         {"main_core = -1", "f.toml:1: main_core: -1 is not allowed, expected a core, 0..1023"},
+        {"log = \"syslog\"",
+         "f.toml:1: log: syslog is not allowed, expected 'auto', 'text', 'json' or "
+         "'journald'"},
         {"poll = \"lazy\"", "f.toml:1: poll: lazy is not allowed, expected 'busy' or 'adaptive'"},
         {"memory_mb = 63",
          "f.toml:1: memory_mb: 63 is not allowed, expected an integer in 64..65536"},

@@ -18,16 +18,6 @@ uint16_t first_free(const std::map<AttachmentId, Attachment>& attachments) {
     return slot;
 }
 
-std::string limits_text(const std::optional<std::optional<Limit>>& egress,
-                        const std::optional<std::optional<Limit>>& ingress) {
-    std::string text;
-    for (const auto& [name, limit] : {std::pair{"egress", &egress}, {"ingress", &ingress}})
-        if (*limit)
-            text += fmt::format("{}{} limit {}", text.empty() ? "" : ", ", name,
-                                **limit ? fmt::format("{} bit/s", (**limit)->rate_bps) : "none");
-    return text;
-}
-
 } // namespace
 
 ControlPlane::ControlPlane(Config config, dataplane::Dataplane& dataplane, ControlOptions options)
@@ -99,19 +89,19 @@ Result<void> ControlPlane::remove_attachment(AttachmentId id) {
         return good;
     if (auto good = state_->store->erase_attachment(id); !good)
         return good;
-    const std::string name = state_->name_of(id);
+    const Told removed =
+        attachment_told(EventKind::attachment_removed, state_->name_of(id), "was removed");
     state_->model.erase(id);
     state_->cache.erase(id);
     auto done = state_->apply({&id, 1});
-    state_->events->emit(EventKind::attachment_removed, name,
-                         "attachment " + name + " was removed");
+    emit(*state_->events, removed);
     return done;
 }
 
 Result<void> ControlPlane::set_feature(AttachmentId id, ChannelId channel, const Feature& feature) {
     return state_->change(
         id, [&](Attachment& attachment) { attachment.features[channel] = feature; },
-        fmt::format("feature {} set", state_->name_of(channel)));
+        feature_set(state_->model.config, channel));
 }
 
 Result<void> ControlPlane::remove_feature(AttachmentId id, ChannelId channel) {
@@ -127,7 +117,7 @@ Result<void> ControlPlane::remove_feature(AttachmentId id, ChannelId channel) {
             std::erase_if(attachment.static_neighbours,
                           [&](const auto& entry) { return entry.first.first == channel; });
         },
-        fmt::format("feature {} removed", state_->name_of(channel)));
+        feature_removed(state_->model.config, channel));
 }
 
 Result<void> ControlPlane::set_limits(AttachmentId id, std::optional<std::optional<Limit>> egress,
@@ -140,7 +130,7 @@ Result<void> ControlPlane::set_limits(AttachmentId id, std::optional<std::option
             if (ingress)
                 attachment.ingress_limit = *ingress;
         },
-        limits_text(egress, ingress));
+        limits_set(egress, ingress));
 }
 
 Result<void> ControlPlane::set_static_neighbour(LinkId link, const IpAddr& address, MacAddr mac) {
@@ -149,8 +139,7 @@ Result<void> ControlPlane::set_static_neighbour(LinkId link, const IpAddr& addre
         [&](Attachment& attachment) {
             attachment.static_neighbours[{link.channel, address}] = mac;
         },
-        fmt::format("static neighbour {} at {} set", state_->neighbour_name(link, address),
-                    to_string(mac)));
+        neighbour_set(state_->neighbour_name(link, address), mac));
 }
 
 Result<void> ControlPlane::remove_neighbour(LinkId link, const IpAddr& address) {
@@ -162,7 +151,7 @@ Result<void> ControlPlane::remove_neighbour(LinkId link, const IpAddr& address) 
         return state_->change(
             link.attachment,
             [&](Attachment& attachment) { attachment.static_neighbours.erase(where); },
-            fmt::format("static neighbour {} removed", state_->neighbour_name(link, address)));
+            neighbour_removed(state_->neighbour_name(link, address)));
     if (!state_->host.forget(link, address))
         return no_such("neighbour", to_string(address));
     return state_->apply({&link.attachment, 1});
@@ -176,10 +165,8 @@ Result<void> ControlPlane::set_port_enabled(PortId port, bool enabled) {
     if (auto good = state_->store->put_port(state_->model.config.ports[port.value], enabled); !good)
         return good;
     state_->model.port_enabled[port.value] = enabled;
-    const std::string name = state_->name_of(port);
-    const std::string state = enabled ? "up" : "down";
     auto done = state_->apply();
-    state_->events->emit(EventKind::port_admin, name, "port " + name + " was set " + state, state);
+    emit(*state_->events, port_told(state_->name_of(port), enabled));
     return done;
 }
 
@@ -188,13 +175,8 @@ Result<void> ControlPlane::set_channel_admin(ChannelId channel, AdminState admin
         return good;
     state_->model.channel_admin[channel.value] = admin;
     state_->watched.sold = true;
-    const std::string name = state_->name_of(channel);
-    const std::string state = admin == AdminState::up      ? "up"
-                              : admin == AdminState::drain ? "drain"
-                                                           : "down";
     auto done = state_->apply();
-    state_->events->emit(EventKind::channel_admin, name, "channel " + name + " was set " + state,
-                         state);
+    emit(*state_->events, channel_told(state_->name_of(channel), admin));
     return done;
 }
 

@@ -1,7 +1,6 @@
 // What operators are told of that no request has caused.
 
 #include "control/control_plane_state.hpp"
-#include "control/plan.hpp"
 
 namespace isthmus::control {
 namespace {
@@ -9,71 +8,29 @@ namespace {
 constexpr uint64_t kLimitPauseNs = 60'000'000'000;
 constexpr unsigned kMetersPerTick = 512;
 
-std::string edge_and(const Config& config, EdgeId edge, const std::string& name) {
-    return config.edges[edge.value].name + "/" + name;
-}
-
 } // namespace
 
 std::string ControlPlane::State::name_of(AttachmentId id) const {
-    const Attachment& it = model.attachments.at(id);
-    return edge_and(model.config, it.edge, it.name);
+    return name_in(model.config, model.attachments.at(id));
 }
 
 std::string ControlPlane::State::name_of(ChannelId id) const {
-    const ChannelConfig& it = model.config.channels[id.value];
-    return edge_and(model.config, it.edge, it.name);
+    return name_in(model.config, id);
 }
 
 std::string ControlPlane::State::name_of(PortId id) const {
-    const PortConfig& it = model.config.ports[id.value];
-    return edge_and(model.config, it.edge, it.name);
+    return name_in(model.config, id);
 }
 
 std::string ControlPlane::State::neighbour_name(LinkId link, const IpAddr& address) const {
-    const std::string text = to_string(address) + " on ";
-    if (link.channel.valid())
-        return text + name_of(link.channel);
     const auto found = model.attachments.find(link.attachment);
-    return text + (found == model.attachments.end() ? "no port" : name_of(found->second.port));
+    return found == model.attachments.end()
+               ? to_string(address)
+               : neighbour_in(model.config, found->second, link.channel, address);
 }
 
 void ControlPlane::State::tell_attachment(AttachmentId id, const AttachmentEvent& event) const {
-    const std::string name = name_of(id);
-    events->emit(event.kind, name, "attachment " + name + " " + event.what, event.reason);
-}
-
-// A step of a document is told like a change of its own; the reason says where it came from.
-void ControlPlane::State::tell_plan(const std::vector<PlanEntry>& entries) const {
-    constexpr const char* kReason = "document";
-    for (const PlanEntry& entry : entries) {
-        EventKind kind = EventKind::sa_changed;
-        if (entry.kind == "attachment")
-            kind = entry.action == PlanAction::add      ? EventKind::attachment_added
-                   : entry.action == PlanAction::remove ? EventKind::attachment_removed
-                                                        : EventKind::attachment_changed;
-        else if (entry.kind == "port")
-            kind = EventKind::port_admin;
-        else if (entry.kind == "channel")
-            kind = EventKind::channel_admin;
-        else if (entry.kind == "key")
-            kind = EventKind::sa_installed;
-        const std::string name = entry.edge + "/" + entry.name;
-        events->emit(kind, name, entry.kind + " " + name + " is as the document says", kReason);
-    }
-}
-
-void ControlPlane::State::tell_sa(ChannelId id, const SaEvent& event) const {
-    const std::string name = name_of(id);
-    const std::string_view did = event.kind == EventKind::sa_installed ? "was installed"
-                                 : event.kind == EventKind::sa_retired ? "was removed"
-                                                                       : "is now";
-    const bool names_way = event.kind != EventKind::sa_changed;
-    events->emit(event.kind, fmt::format("{}/{}", name, event.an),
-                 names_way
-                     ? fmt::format("channel {}: {} SA {} {}", name, event.reason, event.an, did)
-                     : fmt::format("channel {}: SA {} {} {}", name, event.an, did, event.reason),
-                 event.reason);
+    emit(*events, attachment_told(event.kind, name_of(id), event.what, event.reason));
 }
 
 void ControlPlane::State::tell_neighbour(const NeighbourKey& key,
@@ -141,7 +98,7 @@ void ControlPlane::State::watch_capacity() {
             continue;
         watched.capacity_short[i] = sheet.is_short();
         const InterconnectConfig& it = model.config.interconnects[i];
-        const std::string name = edge_and(model.config, it.edge, it.name);
+        const std::string name = model.config.edges[it.edge.value].name + "/" + it.name;
         events->emit(
             sheet.is_short() ? EventKind::capacity_short : EventKind::capacity_restored, name,
             fmt::format("interconnect {}: channels in use carry {} bit/s, sold are {} "

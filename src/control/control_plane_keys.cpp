@@ -34,7 +34,7 @@ Result<void> ControlPlane::add_tx_sa(ChannelId channel, const TxSaSpec& spec) {
         [&](StateStore& store, const Config& config) {
             return store.add_tx_sa(config, channel, spec);
         },
-        SaEvent{EventKind::sa_installed, spec.an, "transmit"});
+        sa_told(EventKind::sa_installed, state_->name_of(channel), spec.an, "transmit"));
 }
 
 Result<void> ControlPlane::remove_tx_sa(ChannelId channel, uint8_t an) {
@@ -43,7 +43,7 @@ Result<void> ControlPlane::remove_tx_sa(ChannelId channel, uint8_t an) {
         [&](StateStore& store, const Config& config) {
             return store.remove_tx_sa(config, channel, an);
         },
-        SaEvent{EventKind::sa_retired, an, "transmit"});
+        sa_told(EventKind::sa_retired, state_->name_of(channel), an, "transmit"));
 }
 
 Result<void> ControlPlane::set_encoding_an(ChannelId channel, uint8_t an) {
@@ -52,7 +52,7 @@ Result<void> ControlPlane::set_encoding_an(ChannelId channel, uint8_t an) {
         [&](StateStore& store, const Config& config) {
             return store.set_encoding_an(config, channel, an);
         },
-        SaEvent{EventKind::sa_changed, an, "encoding"});
+        sa_told(EventKind::sa_changed, state_->name_of(channel), an, "encoding"));
 }
 
 Result<void> ControlPlane::add_rx_sc(ChannelId channel, macsec::Sci sci) {
@@ -60,7 +60,8 @@ Result<void> ControlPlane::add_rx_sc(ChannelId channel, macsec::Sci sci) {
         channel, check_receives, [&](ChannelSecy& secy) { return secy.add_rx_sc(sci); },
         [&](StateStore& store, const Config& config) {
             return store.add_rx_sc(config, channel, sci);
-        });
+        },
+        rx_sc_told(EventKind::rx_sc_added, state_->name_of(channel), sci));
 }
 
 Result<void> ControlPlane::remove_rx_sc(ChannelId channel, macsec::Sci sci) {
@@ -68,7 +69,8 @@ Result<void> ControlPlane::remove_rx_sc(ChannelId channel, macsec::Sci sci) {
         channel, check_receives, [&](ChannelSecy& secy) { return secy.remove_rx_sc(sci); },
         [&](StateStore& store, const Config& config) {
             return store.remove_rx_sc(config, channel, sci);
-        });
+        },
+        rx_sc_told(EventKind::rx_sc_removed, state_->name_of(channel), sci));
 }
 
 Result<void> ControlPlane::add_rx_sa(ChannelId channel, macsec::Sci sci, const RxSaSpec& spec) {
@@ -77,7 +79,7 @@ Result<void> ControlPlane::add_rx_sa(ChannelId channel, macsec::Sci sci, const R
         [&](StateStore& store, const Config& config) {
             return store.add_rx_sa(config, channel, sci, spec);
         },
-        SaEvent{EventKind::sa_installed, spec.an, "receive"});
+        sa_told(EventKind::sa_installed, state_->name_of(channel), spec.an, "receive"));
 }
 
 Result<void> ControlPlane::set_rx_sa_in_use(ChannelId channel, macsec::Sci sci, uint8_t an,
@@ -88,7 +90,8 @@ Result<void> ControlPlane::set_rx_sa_in_use(ChannelId channel, macsec::Sci sci, 
         [&](StateStore& store, const Config& config) {
             return store.set_rx_sa_in_use(config, channel, sci, an, in_use);
         },
-        SaEvent{EventKind::sa_changed, an, in_use ? "enabled" : "disabled"});
+        sa_told(EventKind::sa_changed, state_->name_of(channel), an,
+                in_use ? "enabled" : "disabled"));
 }
 
 Result<void> ControlPlane::remove_rx_sa(ChannelId channel, macsec::Sci sci, uint8_t an) {
@@ -97,7 +100,7 @@ Result<void> ControlPlane::remove_rx_sa(ChannelId channel, macsec::Sci sci, uint
         [&](StateStore& store, const Config& config) {
             return store.remove_rx_sa(config, channel, sci, an);
         },
-        SaEvent{EventKind::sa_retired, an, "receive"});
+        sa_told(EventKind::sa_retired, state_->name_of(channel), an, "receive"));
 }
 
 void ControlPlane::release_keys() {

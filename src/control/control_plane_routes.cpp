@@ -128,8 +128,7 @@ Result<void> ControlPlane::State::change_routes(AttachmentId id, const RouteChan
     vrf.retire_idle(attachment.routes, token);
     const bool confirmed = s.dataplane.wait_seen(token, kConfirmNs);
     if (rows) // else it is a step of a plan, told when the whole of it is made
-        s.tell_attachment(id, {EventKind::routes_changed, "has other routes",
-                               fmt::format("+{} -{}", change.add.size(), change.remove.size())});
+        emit(*s.events, routes_told(s.name_of(id), change));
     if (!confirmed)
         return Error{ErrorCode::unavailable,
                      "the change is made, but a worker has not confirmed it within 1 s"};

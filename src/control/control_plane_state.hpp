@@ -7,6 +7,7 @@
 #include "control/compile.hpp"
 #include "control/control_plane.hpp"
 #include "control/state_store.hpp"
+#include "control/told.hpp"
 #include "control/validate.hpp"
 #include "dataplane/dataplane.hpp"
 #include "isthmus/clock.hpp"
@@ -39,11 +40,6 @@ struct AttachmentEvent {
     std::string what; // "was ..."
     std::string reason = {};
 };
-struct SaEvent {
-    EventKind kind;
-    unsigned an;
-    const char* reason;
-};
 
 // What an event compares the present with.
 struct Watched {
@@ -56,8 +52,6 @@ struct Watched {
     AttachmentId next_meter{std::size_t{0}};  // where the next look begins
     bool sold = true;                         // what is sold, or carried, may have changed
 };
-
-struct PlanEntry; // plan.hpp
 
 struct ControlPlane::State {
     Model model;
@@ -208,7 +202,7 @@ struct ControlPlane::State {
     // operation before its rows are on the disk.
     template <class Check, class Operation, class Record>
     Result<void> change_keys(ChannelId channel, Check&& check, Operation&& operation,
-                             Record&& record, std::optional<SaEvent> event = {}) {
+                             Record&& record, const Told& event) {
         if (Result<void> good = check(model.config.channels[channel.value]); !good)
             return good;
         ChannelSecy& secy = *secys[channel.value];
@@ -228,8 +222,7 @@ struct ControlPlane::State {
             throw;
         }
         auto done = apply();
-        if (event)
-            tell_sa(channel, *event);
+        emit(*events, event);
         return done;
     }
 
@@ -251,8 +244,6 @@ struct ControlPlane::State {
     void tell_neighbour(const NeighbourKey& key, const std::optional<MacAddr>& before,
                         const std::optional<MacAddr>& now) const;
     void tell_attachment(AttachmentId id, const AttachmentEvent& event) const;
-    void tell_plan(const std::vector<PlanEntry>& entries) const;
-    void tell_sa(ChannelId id, const SaEvent& event) const;
     [[nodiscard]] std::string neighbour_name(LinkId link, const IpAddr& address) const;
     [[nodiscard]] std::string name_of(AttachmentId id) const;
     [[nodiscard]] std::string name_of(ChannelId id) const;

@@ -90,7 +90,11 @@ Result<void> ControlPlane::apply(Plan plan) {
     std::vector<std::shared_ptr<const ChannelSecy::Keys>> keys;
     for (const auto& secy : s.secys)
         keys.push_back(secy->keys());
-    const auto entries = plan.entries; // the plan becomes what undoes it
+    const auto told = events_of(s.model, plan); // the plan becomes what undoes it
+    const auto tell_all = [&] {
+        for (const Told& one : told)
+            emit(*s.events, one);
+    };
     UndoList undo;
     undo.emplace_back([&] {
         for (std::size_t c = 0; c < keys.size(); ++c)
@@ -123,13 +127,13 @@ Result<void> ControlPlane::apply(Plan plan) {
         return now;
     });
     if (good && nothing_left(plan)) {
-        s.tell_plan(entries);
+        tell_all();
         return {};
     }
     if (good)
         try {
             good = s.apply_plan(plan);
-            s.tell_plan(entries);
+            tell_all();
             return good;
         } catch (const std::bad_alloc&) {
             good = Error{ErrorCode::unavailable, "no room for the routes in the forwarding tables"};
@@ -222,6 +226,7 @@ Result<void> ControlPlane::State::apply_plan(Plan& plan) {
             cache.erase(step.id);
     }
     exchange(model, plan);
+    watched.sold = true;
     Result<void> good;
     try {
         good = apply(ids);

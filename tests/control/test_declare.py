@@ -10,6 +10,7 @@ import time
 import unittest
 
 from declare_case import OTHER_SAK, SAK, TOML, DeclareTest, attachment, on_vlan
+from declare_event_cases import EventCases  # noqa: F401
 
 
 class CommandCases(DeclareTest):

@@ -49,7 +49,18 @@ BODIES = {
     "RouteVia": {"via": "channels"},
     "RouteChange": {"add": [{"prefix": "10.8.0.0/16", "via": "channels"}], "remove": []},
     "Limits": {"egress": {"rate_bps": 10**6}, "ingress": None},
-    "Document": {"edges": [{"name": "aws"}]},
+    "Document": {"edges": [{
+        "name": "aws",
+        "ports": [{"name": "aws-b", "admin_state": "up"}],
+        "channels": [{
+            "name": "ch1", "admin_state": "up", "rx_scs": [SCI],
+            "keys": {"tx": [{"an": 0, "sak": SAK256[0], "next_pn": 9}],
+                     "rx": {SCI: [{"an": 0, "sak": SAK256[1], "lowest_pn": 2, "in_use": True}]}}}],
+        "attachments": [{
+            **attachment("c1", interconnect="to-gcp", vlan=0, mtu=1500, mss_clamp="auto",
+                         limits={"egress": {"rate_bps": 10**6}, "ingress": None}),
+            "neighbours": [{"address": "169.254.1.2", "mac": "02:00:00:00:00:02",
+                            "channel": "ch1"}]}]}]},
     "Neighbour": {"mac": "02:00:00:00:00:09"},
 }
 BODIES["AttachmentPut"] = BODIES["Attachment"]

@@ -4,11 +4,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
 namespace isthmus::control {
 namespace {
+
+// Half a chunk has to last while the control thread is busy or the disk slow, and after a
+// standstill at full speed from the first packet: the least one for a second or so of a worker. XPN
+// has numbers to lose: minutes for a write.
+constexpr uint64_t kXpnChunk = uint64_t{1} << 32;
+constexpr uint64_t kLeastChunk = uint64_t{1} << 24;
+constexpr uint64_t kLargestChunk = uint64_t{1} << 27;
+constexpr uint64_t kTicksAhead = 160; // 16 s
 
 std::string hex(uint64_t number) {
     return fmt::format("{:016x}", number);
@@ -76,6 +85,14 @@ Result<uint64_t> PnStore::first_unused(const NonceSpace& space) {
     if (!find.ended())
         return database_->failure("cannot be read");
     return first;
+}
+
+uint64_t PnStore::chunk(macsec::CipherSuite suite, uint64_t pace) const {
+    if (test_chunk_ != 0)
+        return test_chunk_;
+    if (macsec::is_xpn(suite))
+        return kXpnChunk;
+    return std::clamp(std::min(pace, kLargestChunk) * kTicksAhead, kLeastChunk, kLargestChunk);
 }
 
 Result<void> PnStore::write(std::span<const PnMark> marks) {

@@ -64,12 +64,10 @@ class PnStore {
     void hold(const NonceSpace& space) { held_.insert(space); }
     void let_go(const NonceSpace& space) { held_.erase(space); }
 
-    // How many packet numbers to reserve at a time: minutes of traffic, for one write to the disk.
-    [[nodiscard]] uint64_t chunk(macsec::CipherSuite suite) const {
-        if (test_chunk_ != 0)
-            return test_chunk_;
-        return macsec::is_xpn(suite) ? uint64_t{1} << 32 : uint64_t{1} << 27;
-    }
+    // How many packet numbers to reserve at a time, for one write to the disk, when `pace` are used
+    // in a control tick. A crash loses what is reserved, so without XPN it is little while little
+    // is sent.
+    [[nodiscard]] uint64_t chunk(macsec::CipherSuite suite, uint64_t pace = 0) const;
     void set_chunk_for_test(uint64_t chunk) { test_chunk_ = chunk; }
 
   private:
@@ -77,7 +75,7 @@ class PnStore {
 
     std::shared_ptr<Database> database_;
     std::set<NonceSpace> held_;
-    uint64_t test_chunk_ = 0; // 0: by suite
+    uint64_t test_chunk_ = 0; // 0: by suite and pace
 };
 
 } // namespace isthmus::control

@@ -47,12 +47,15 @@ Result<std::unique_ptr<TxSaSet>> TxSaSet::make(const TxSaSetup& setup, const TxS
     for (Lane& lane : set->lanes_)
         lane.pn = std::make_shared<PacketNumbers>(
             set->shared_ ? PacketNumbers::Owner::shared : PacketNumbers::Owner::per_worker, next,
-            spec.restored && !used_up ? next - 1 : set->limit_from(next));
+            spec.restored && !used_up ? next - 1
+                                      : set->limit_from(next, set->store_.chunk(set->suite_)));
     if (auto made = set->make_sas(setup, spec); !made)
         return made.error();
-    for (const Lane& lane : set->lanes_)
+    for (Lane& lane : set->lanes_) {
         if (used_up)
             (void)lane.pn->take(1);
+        lane.seen = lane.pn->next();
+    }
     return set;
 }
 
@@ -133,22 +136,24 @@ bool TxSaSet::stopped() const {
                        [](const Lane& lane) { return lane.pn->exhausted(); });
 }
 
-uint64_t TxSaSet::limit_from(uint64_t next) const {
+uint64_t TxSaSet::limit_from(uint64_t next, uint64_t chunk) const {
     const uint64_t last = macsec::last_pn(suite_);
-    const uint64_t chunk = store_.chunk(suite_);
     return next > last || last - next < chunk ? last : next + chunk - 1;
 }
 
 Result<void> TxSaSet::extend() {
     std::vector<PnMark> marks;
     std::vector<PacketNumbers*> raised;
-    for (const Lane& lane : lanes_) {
+    for (Lane& lane : lanes_) {
         const uint64_t limit = lane.pn->limit();
         const uint64_t next = lane.pn->next();
-        const bool enough = next <= limit && limit - next >= store_.chunk(suite_) / 2;
+        lane.pace = std::max(next - lane.seen, lane.pace - lane.pace / 8);
+        lane.seen = next;
+        const uint64_t chunk = store_.chunk(suite_, lane.pace);
+        const bool enough = next <= limit && limit - next >= chunk / 2;
         if (limit == macsec::last_pn(suite_) || enough)
             continue;
-        marks.push_back({lane.space, limit_from(next) + 1});
+        marks.push_back({lane.space, limit_from(next, chunk) + 1});
         raised.push_back(lane.pn.get());
     }
     if (marks.empty())

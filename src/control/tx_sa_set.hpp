@@ -46,8 +46,8 @@ class TxSaSet {
     void hold();
     // It was not installed after all.
     void let_go();
-    // Reserves more where less than half a chunk is left. On an error the SAs go on up to what they
-    // have.
+    // In every control tick. Reserves more where less than half a chunk is left. On an error the
+    // SAs go on up to what they have.
     [[nodiscard]] Result<void> extend();
     // To be called when no worker uses the SAs any more: notes exactly how far they came.
     [[nodiscard]] Result<void> release();
@@ -59,13 +59,15 @@ class TxSaSet {
     struct Lane {
         NonceSpace space;
         std::shared_ptr<macsec::PacketNumbers> pn;
+        uint64_t seen = 0; // nextPN at the last tick
+        uint64_t pace = 0; // numbers used in a tick; goes down slowly
     };
 
     TxSaSet(const TxSaSetup& setup, const TxSaSpec& spec);
     [[nodiscard]] Result<uint64_t> first_pn(const TxSaSpec& spec) const;
     [[nodiscard]] Result<void> make_sas(const TxSaSetup& setup, const TxSaSpec& spec);
     [[nodiscard]] const macsec::PacketNumbers& foremost() const;
-    [[nodiscard]] uint64_t limit_from(uint64_t next) const;
+    [[nodiscard]] uint64_t limit_from(uint64_t next, uint64_t chunk) const;
 
     PnStore& store_;
     macsec::CipherSuite suite_;

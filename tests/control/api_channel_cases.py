@@ -31,7 +31,7 @@ class Keys(ApiTest):
         made = self.ok("POST", path + "/tx-sas", {"an": 0, "sak": SAK256[0]}, status=201)
         self.assertEqual([(sa["an"], sa["encoding"]) for sa in made["tx_sas"]], [(0, True)])
         (sa,) = made["tx_sas"]
-        self.assertEqual((sa["next_pn"], sa["pn_limit"]), (1, 2**27))
+        self.assertEqual((sa["next_pn"], sa["pn_limit"]), (1, 2**24))
         self.assertEqual((sa["pending_exhaustion"], sa["exhausted"]), (False, False))
         self.ok("POST", path + "/tx-sas", {"an": 2, "sak": SAK256[1], "next_pn": 500}, status=201)
         whole = self.ok("PATCH", path + "/tx-sas", {"encoding_an": 2})

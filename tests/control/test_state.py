@@ -17,7 +17,7 @@ from api_daemon import Daemon
 PROGRAM = None
 SAK, XPN_SAK = "5e" * 32, "5f" * 32
 SALT, OTHER_SALT = "00112233445566778899aabb", "00112233445566778899aabc"
-CHUNK, XPN_CHUNK = 2**27, 2**32  # reserved at a time
+CHUNK, XPN_CHUNK = 2**24, 2**32  # reserved at a time while little is sent
 
 
 class StateTest(unittest.TestCase):

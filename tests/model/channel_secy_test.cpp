@@ -230,8 +230,8 @@ TEST_F(Secy, ReservationsGoAheadOfUse) {
         };
         use(chunk / 2 + 1);
         must(secy.extend_reservations());
-        EXPECT_EQ(numbers.limit(), numbers.next() + chunk - 1);
-        use(2 * chunk);
+        EXPECT_EQ(numbers.limit(), numbers.next() + store_->chunk(suite, chunk / 2 + 1) - 1);
+        use(numbers.limit());
         EXPECT_EQ(secy.send_problem(),
                   "transmit SA has used all packet numbers that could be reserved");
         EXPECT_TRUE(describe(secy).tx_sas[0].exhausted);
@@ -239,6 +239,46 @@ TEST_F(Secy, ReservationsGoAheadOfUse) {
         must(secy.extend_reservations());
         EXPECT_TRUE(secy.can_send());
     }
+}
+
+TEST_F(Secy, ReservationsFollowThePace) {
+    ChannelSecy secy = make(config(CipherSuite::gcm_aes_256));
+    must(secy.add_tx_sa({0, sak_, {}, {}}));
+    macsec::PacketNumbers& numbers = *bound(secy).tx[0].sa->pn;
+    const auto reserved_at = [&](uint32_t pace) {
+        for (const uint64_t before = numbers.limit(); numbers.limit() == before;) {
+            EXPECT_EQ(numbers.take(pace).count, pace);
+            must(secy.extend_reservations());
+        }
+        return numbers.limit() - numbers.next() + 1;
+    };
+    constexpr uint64_t kLeast = 1 << 24, kMost = 1 << 27;
+    EXPECT_EQ(reserved_at(50'000), kLeast);
+    EXPECT_EQ(reserved_at(400'000), 160u * 400'000) << "16 s of it";
+    EXPECT_EQ(reserved_at(2'000'000), kMost);
+    for (int n = 0; n < 100; ++n)
+        must(secy.extend_reservations());
+    EXPECT_EQ(reserved_at(50'000), kLeast);
+}
+
+// Each of them loses what was reserved; no number comes twice.
+TEST_F(Secy, AnIdleSaOutlives255Crashes) {
+    const test::Scratch scratch;
+    uint64_t used = 0;
+    for (int crashes = 0; crashes < 256; ++crashes) {
+        store_.reset(); // lets go of the file
+        store_ = must(PnStore::open(scratch.path("state.db")));
+        ChannelSecy secy = make(config(CipherSuite::gcm_aes_256));
+        must(secy.add_tx_sa({0, sak_, {}, {}}));
+        macsec::PacketNumbers& numbers = *bound(secy).tx[0].sa->pn;
+        ASSERT_GT(numbers.next(), used) << crashes;
+        used = numbers.limit();
+        must(secy.extend_reservations());
+        ASSERT_EQ(numbers.limit(), used);
+    }
+    store_.reset();
+    store_ = must(PnStore::open(scratch.path("state.db")));
+    expect_conflict(make(config(CipherSuite::gcm_aes_256)).add_tx_sa({0, sak_, {}, {}}), "sak");
 }
 
 TEST_F(Secy, TellsOnceThatAnSaEnds) {

@@ -1,38 +1,12 @@
-// Rows that are read at start: each is checked against the configuration and the rest.
+// Rows of attachments, ports and channels.
 
-#include "control/state_rows.hpp"
-#include "control/state_store.hpp"
+#include "control/state_loader.hpp"
 #include "control/validate.hpp"
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <limits>
-#include <map>
-#include <set>
-
 namespace isthmus::control {
 namespace {
-
-constexpr const char* kDamaged = "the row is damaged";
-
-template <class List> std::optional<std::size_t> position(const List& list, const auto& same) {
-    const auto found = std::find_if(list.begin(), list.end(), same);
-    if (found == list.end())
-        return std::nullopt;
-    return static_cast<std::size_t>(found - list.begin());
-}
-
-// Why a row is unusable; empty if it is not.
-using Reason = std::string;
-
-// Numbers of rows are not negative where a value is read from them.
-template <class Value> bool in(int64_t number, Value& out) {
-    if (number < 0 || static_cast<uint64_t>(number) > std::numeric_limits<Value>::max())
-        return false;
-    out = static_cast<Value>(number);
-    return true;
-}
 
 template <class Prefix>
 bool read_interface(const Query& row, int column, std::optional<Prefix>& out) {
@@ -76,79 +50,20 @@ bool read_mss(int64_t number, MssClamp& out) {
     return number == -1 || in(number, out.value);
 }
 
-class Loader {
-  public:
-    Loader(Database& database, const SecretBox* secrets, const Config& config)
-        : database_(database), secrets_(secrets), config_(config) {
-        out_.model = Model::from(config);
-    }
+} // namespace
 
-    Result<SavedState> load() {
-        for (const auto part :
-             {&Loader::load_attachments, &Loader::load_features, &Loader::load_neighbours,
-              &Loader::load_routes, &Loader::check_attachments, &Loader::load_ports,
-              &Loader::load_channels, &Loader::load_rx_scs, &Loader::load_tx_sas,
-              &Loader::load_rx_sas})
-            if (auto loaded = (this->*part)(); !loaded)
-                return loaded.error();
-        return std::move(out_);
-    }
+Result<SavedState> StateLoader::load() {
+    for (const auto part :
+         {&StateLoader::load_attachments, &StateLoader::load_features,
+          &StateLoader::load_neighbours, &StateLoader::load_routes, &StateLoader::check_attachments,
+          &StateLoader::load_ports, &StateLoader::load_channels, &StateLoader::load_rx_scs,
+          &StateLoader::load_tx_sas, &StateLoader::load_rx_sas})
+        if (auto loaded = (this->*part)(); !loaded)
+            return loaded.error();
+    return std::move(out_);
+}
 
-  private:
-    Result<void> load_attachments();
-    Result<void> load_features();
-    Result<void> load_neighbours();
-    Result<void> load_routes();
-    Result<void> check_attachments();
-    Result<void> load_ports();
-    Result<void> load_channels();
-    Result<void> load_rx_scs();
-    Result<void> load_tx_sas();
-    Result<void> load_rx_sas();
-
-    Reason read_attachment(const Query& row, Attachment& out);
-    Reason read_feature(const Query& row, Attachment& owner);
-    Reason read_sa(const Query& row, SaRow where, int first, SavedSa& out);
-
-    // What has gone with this row is not told of again.
-    void unusable(std::string row, Reason reason, const char* remove, auto... key) {
-        out_.unusable.push_back(
-            {std::move(row), std::move(reason),
-             [this_ = &database_, remove, key...] { return this_->run(remove, key...); }});
-    }
-    void unusable_attachment(int64_t place, const std::string& name, Reason reason);
-    // nullptr: the attachment itself is unusable, or there is none: then the row is told of.
-    Attachment* owner(int64_t place, const char* table, const char* remove);
-
-    std::optional<EdgeId> find_edge(const std::string& name) const {
-        const auto found = position(config_.edges, [&](const auto& it) { return it.name == name; });
-        return found ? std::optional(EdgeId(*found)) : std::nullopt;
-    }
-    std::optional<ChannelId> find_channel(EdgeId edge, const std::string& name) const {
-        const auto found = position(
-            config_.channels, [&](const auto& it) { return it.edge == edge && it.name == name; });
-        return found ? std::optional(ChannelId(*found)) : std::nullopt;
-    }
-    std::optional<ChannelId> find_channel(const std::string& edge, const std::string& name) const {
-        const auto id = find_edge(edge);
-        return id ? find_channel(*id, name) : std::nullopt;
-    }
-    std::string name_of(const Attachment& it) const {
-        return fmt::format("{}/{}", config_.edges[it.edge.value].name, it.name);
-    }
-    Result<void> end(const Query& query) const {
-        return query.ended() ? Result<void>{} : Result<void>(database_.failure("cannot be read"));
-    }
-
-    Database& database_;
-    const SecretBox* secrets_;
-    const Config& config_;
-    SavedState out_;
-    std::map<AttachmentId, Attachment> found_; // in no index yet
-    std::set<int64_t> gone_;                   // places of unusable attachments
-};
-
-void Loader::unusable_attachment(int64_t place, const std::string& name, Reason reason) {
+void StateLoader::unusable_attachment(int64_t place, const std::string& name, Reason reason) {
     gone_.insert(place);
     out_.unusable.push_back(
         {fmt::format("attachments: {}", name), std::move(reason), [&database = database_, place] {
@@ -163,7 +78,7 @@ void Loader::unusable_attachment(int64_t place, const std::string& name, Reason 
          }});
 }
 
-Attachment* Loader::owner(int64_t place, const char* table, const char* remove) {
+Attachment* StateLoader::owner(int64_t place, const char* table, const char* remove) {
     if (gone_.contains(place))
         return nullptr;
     const auto found = found_.find(AttachmentId(static_cast<std::size_t>(place)));
@@ -175,7 +90,7 @@ Attachment* Loader::owner(int64_t place, const char* table, const char* remove) 
     return nullptr;
 }
 
-Reason Loader::read_attachment(const Query& row, Attachment& out) {
+Reason StateLoader::read_attachment(const Query& row, Attachment& out) {
     const std::string edge = row.text(1), interconnect = row.text(3), port = row.text(4);
     out.name = row.text(2);
     const auto edge_id = find_edge(edge);
@@ -204,7 +119,7 @@ Reason Loader::read_attachment(const Query& row, Attachment& out) {
     return good ? "" : kDamaged;
 }
 
-Result<void> Loader::load_attachments() {
+Result<void> StateLoader::load_attachments() {
     Query row(database_, "SELECT * FROM attachments ORDER BY place");
     while (row.next()) {
         Attachment attachment;
@@ -217,7 +132,7 @@ Result<void> Loader::load_attachments() {
     return end(row);
 }
 
-Reason Loader::read_feature(const Query& row, Attachment& owner) {
+Reason StateLoader::read_feature(const Query& row, Attachment& owner) {
     const auto channel = find_channel(owner.edge, row.text(1));
     if (!channel)
         return fmt::format("the edge has no channel {}", row.text(1));
@@ -231,7 +146,7 @@ Reason Loader::read_feature(const Query& row, Attachment& owner) {
     return "";
 }
 
-Result<void> Loader::load_features() {
+Result<void> StateLoader::load_features() {
     Query row(database_, "SELECT * FROM features ORDER BY place");
     while (row.next()) {
         const int64_t place = row.integer(0);
@@ -245,7 +160,7 @@ Result<void> Loader::load_features() {
     return end(row);
 }
 
-Result<void> Loader::load_neighbours() {
+Result<void> StateLoader::load_neighbours() {
     Query row(database_, "SELECT * FROM neighbours ORDER BY place");
     while (row.next()) {
         const int64_t place = row.integer(0);
@@ -267,7 +182,7 @@ Result<void> Loader::load_neighbours() {
     return end(row);
 }
 
-Result<void> Loader::load_routes() {
+Result<void> StateLoader::load_routes() {
     Query row(database_, "SELECT place, prefix, via, next_hop FROM routes");
     int64_t last = -1;
     Attachment* it = nullptr;
@@ -298,7 +213,7 @@ Result<void> Loader::load_routes() {
 }
 
 // As if the API had installed one after the other.
-Result<void> Loader::check_attachments() {
+Result<void> StateLoader::check_attachments() {
     for (auto& [id, attachment] : found_) {
         if (const auto good = check_parameters(out_.model, attachment, id); !good) {
             unusable_attachment(id.value, name_of(attachment), good.error().message);
@@ -319,7 +234,7 @@ Result<void> Loader::check_attachments() {
     return {};
 }
 
-Result<void> Loader::load_ports() {
+Result<void> StateLoader::load_ports() {
     Query row(database_, "SELECT port, enabled FROM ports");
     while (row.next()) {
         const std::string name = row.text(0);
@@ -333,7 +248,7 @@ Result<void> Loader::load_ports() {
     return end(row);
 }
 
-Result<void> Loader::load_channels() {
+Result<void> StateLoader::load_channels() {
     Query row(database_, "SELECT edge, channel, admin_state FROM channels");
     while (row.next()) {
         const std::string edge = row.text(0), name = row.text(1);
@@ -350,150 +265,8 @@ Result<void> Loader::load_channels() {
     return end(row);
 }
 
-Result<void> Loader::load_rx_scs() {
-    Query row(database_, "SELECT edge, channel, sci FROM rx_scs");
-    while (row.next()) {
-        const std::string edge = row.text(0), name = row.text(1), text = row.text(2);
-        const auto channel = find_channel(edge, name);
-        const auto sci = from_hex64(text);
-        Reason reason;
-        if (!channel)
-            reason = "the configuration has no such channel";
-        else if (!sci)
-            reason = kDamaged;
-        else if (config_.channels[channel->value].validate_frames == macsec::ValidateFrames::null)
-            reason = "the channel is configured to accept plaintext only";
-        if (reason.empty())
-            out_.rx_scs.emplace_back(*channel, macsec::Sci{*sci});
-        else
-            unusable(fmt::format("rx_scs: {}/{} {}", edge, name, text), reason,
-                     "DELETE FROM rx_scs WHERE edge = ? AND channel = ? AND sci = ?", edge, name,
-                     text);
-    }
-    return end(row);
-}
-
-// Columns from `first` on: suite, salt, ssci, sak.
-Reason Loader::read_sa(const Query& row, SaRow where, int first, SavedSa& out) {
-    const auto channel = find_channel(where.edge, where.channel);
-    if (!channel)
-        return "the configuration has no such channel";
-    const ChannelConfig& config = config_.channels[channel->value];
-    where.suite = row.text(first);
-    if (where.suite != macsec::name(config.cipher_suite))
-        return fmt::format("its suite is {}, the channel's {}", where.suite,
-                           macsec::name(config.cipher_suite));
-    if (where.sci ? config.validate_frames == macsec::ValidateFrames::null : !config.protect_frames)
-        return "the channel is configured without MACsec";
-    if (!row.is_null(first + 1)) {
-        where.xpn.emplace();
-        const auto salt = row.octets(first + 1);
-        if (salt.size() != where.xpn->salt.size() || !in(row.integer(first + 2), where.xpn->ssci))
-            return kDamaged;
-        std::copy(salt.begin(), salt.end(), where.xpn->salt.begin());
-    }
-    if (where.xpn.has_value() != macsec::is_xpn(config.cipher_suite) || !in(where.an, out.an) ||
-        out.an >= macsec::kAssociationNumbers)
-        return kDamaged;
-    auto sak =
-        secrets_ != nullptr ? secrets_->open(row.octets(first + 3), where.owner()) : std::nullopt;
-    if (!sak || sak->size() != macsec::sak_length(config.cipher_suite))
-        return "its SAK cannot be opened: the row was changed";
-    out.channel = *channel;
-    out.sci = where.sci.value_or(macsec::Sci{});
-    out.xpn = where.xpn;
-    out.sak = std::move(*sak);
-    return "";
-}
-
-Result<void> Loader::load_tx_sas() {
-    Query row(database_, "SELECT edge, channel, an, encoding, suite, salt, ssci, sak FROM tx_sas");
-    while (row.next()) {
-        const SaRow where{row.text(0), row.text(1), {}, row.integer(2), "", {}};
-        SavedSa sa;
-        sa.row = fmt::format("tx_sas: {}/{} AN {}", where.edge, where.channel, where.an);
-        sa.active = row.integer(3) != 0;
-        if (Reason reason = read_sa(row, where, 4, sa); reason.empty())
-            out_.tx_sas.push_back(std::move(sa));
-        else
-            unusable(sa.row, reason, "DELETE FROM tx_sas WHERE edge = ? AND channel = ? AND an = ?",
-                     where.edge, where.channel, where.an);
-    }
-    return end(row);
-}
-
-Result<void> Loader::load_rx_sas() {
-    Query row(database_, "SELECT edge, channel, sci, an, in_use, next_pn, suite, salt, ssci, sak"
-                         " FROM rx_sas");
-    while (row.next()) {
-        const std::string text = row.text(2);
-        const auto sci = from_hex64(text);
-        const auto next_pn = from_hex64(row.text(5));
-        const SaRow where{row.text(0),    row.text(1), macsec::Sci{sci.value_or(0)},
-                          row.integer(3), "",          {}};
-        SavedSa sa;
-        sa.row =
-            fmt::format("rx_sas: {}/{} SCI {} AN {}", where.edge, where.channel, text, where.an);
-        sa.active = row.integer(4) != 0;
-        sa.next_pn = next_pn.value_or(0);
-        Reason reason = sci && sa.next_pn != 0 ? read_sa(row, where, 6, sa) : kDamaged;
-        if (reason.empty())
-            out_.rx_sas.push_back(std::move(sa));
-        else
-            unusable(sa.row, reason,
-                     "DELETE FROM rx_sas WHERE edge = ? AND channel = ? AND sci = ? AND an = ?",
-                     where.edge, where.channel, text, where.an);
-    }
-    return end(row);
-}
-
-constexpr const char* kWaysOut =
-    "give the key that they were sealed with (secrets_key_file), or remove them: "
-    "isthmusd --config FILE --forget sas";
-
-} // namespace
-
 Result<SavedState> StateStore::load(const Config& config) {
-    return Loader(*database_, secrets_.get(), config).load();
-}
-
-Result<std::unique_ptr<StateStore>> StateStore::open(const Config& config,
-                                                     Database::Purpose purpose) {
-    // First, for a second daemon of this configuration is found out by it.
-    auto database = Database::open(config.state_path, purpose);
-    if (!database)
-        return database.error();
-    auto secrets = SecretBox::find(config);
-    if (!secrets)
-        return secrets.error();
-    auto store = std::make_unique<StateStore>(std::move(*database), std::move(*secrets));
-    if (auto good = store->check_secrets(); !good)
-        return good.error();
-    return store;
-}
-
-// A key is known by a record of its own, which is written with each SA.
-Result<void> StateStore::check_secrets() {
-    if (!keeps())
-        return {};
-    Query held(*database_, "SELECT (SELECT count(*) FROM tx_sas) + count(*) FROM rx_sas");
-    if (!held.next())
-        return database_->failure("cannot be read");
-    const int64_t sas = held.integer(0);
-    const auto refused = [&](const char* why) {
-        return Error{ErrorCode::conflict,
-                     fmt::format("state: {}: {} SAs are in it, and {}; {}", database_->path(), sas,
-                                 why, kWaysOut),
-                     "secrets_key_file", "", ""};
-    };
-    if (sas == 0)
-        return {};
-    if (!secrets_)
-        return refused("there is no key to open them with");
-    Query proof(*database_, "SELECT sealed FROM secrets WHERE name = ?", kProofName);
-    if (!proof.next() || !secrets_->open(proof.octets(0), kProofOwner))
-        return refused("the key is not the one that they were sealed with");
-    return {};
+    return StateLoader(*database_, secrets_.get(), config).load();
 }
 
 } // namespace isthmus::control

@@ -100,6 +100,21 @@ Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& path) {
     return std::make_unique<StateStore>(std::move(*database), nullptr);
 }
 
+Result<std::unique_ptr<StateStore>> StateStore::open(const Config& config,
+                                                     Database::Purpose purpose) {
+    // First, for a second daemon of this configuration is found out by it.
+    auto database = Database::open(config.state_path, purpose);
+    if (!database)
+        return database.error();
+    auto secrets = SecretBox::find(config);
+    if (!secrets)
+        return secrets.error();
+    auto store = std::make_unique<StateStore>(std::move(*database), std::move(*secrets));
+    if (auto good = store->check_secrets(); !good)
+        return good.error();
+    return store;
+}
+
 Result<void> StateStore::put_parameters(const Config& config, AttachmentId id,
                                         const Attachment& it) {
     if (!keeps())

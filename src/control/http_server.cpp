@@ -1,5 +1,6 @@
 #include "control/http_server.hpp"
 
+#include "control/http_answer.hpp"
 #include "control/http_error.hpp"
 #include "control/http_head.hpp"
 #include "control/http_stream_reply.hpp"
@@ -33,7 +34,6 @@ constexpr std::size_t kLargeBody = std::size_t{1} << 20;
 constexpr unsigned kAcceptsPerRun = 64;
 constexpr unsigned kLastRuns = 16;
 constexpr uint64_t kSweepNs = 1'000'000'000;
-constexpr std::size_t kStreamBlock = 32 * 1024;
 
 // A request from its header to the end of its answer.
 struct Exchange {
@@ -47,71 +47,6 @@ struct Exchange {
 // Paths are decoded after they are split: a prefix holds an encoded '/'.
 std::size_t keep_encoded(void*, MHD_Connection*, char* text) {
     return std::strlen(text);
-}
-
-// A body that is being sent, counted among what is held.
-struct Answer {
-    std::string text;
-    std::size_t& held;
-    std::function<std::optional<std::string>()> more = {};
-    std::size_t sent = 0;
-
-    Answer(std::string body, std::size_t& counter) : text(std::move(body)), held(counter) {
-        held += text.size();
-    }
-    Answer(const Answer&) = delete;
-    Answer& operator=(const Answer&) = delete;
-    ~Answer() { held -= text.size(); }
-};
-
-void delete_answer(void* answer) {
-    delete static_cast<Answer*>(answer);
-}
-
-ssize_t read_answer(void* self, uint64_t, char* out, std::size_t size) {
-    auto& answer = *static_cast<Answer*>(self);
-    try {
-        if (answer.sent == answer.text.size()) {
-            auto next = answer.more();
-            if (!next)
-                return MHD_CONTENT_READER_END_WITH_ERROR;
-            answer.held += next->size() - answer.text.size();
-            answer.text = *std::move(next);
-            answer.sent = 0;
-        }
-    } catch (const std::exception&) {
-        return MHD_CONTENT_READER_END_WITH_ERROR;
-    }
-    if (answer.text.empty())
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    const std::size_t copied = answer.text.copy(out, size, answer.sent);
-    answer.sent += copied;
-    return static_cast<ssize_t>(copied);
-}
-
-MHD_Response* make_response(std::unique_ptr<Answer> answer) {
-    MHD_Response* out =
-        answer->more ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, kStreamBlock,
-                                                         read_answer, answer.get(), delete_answer)
-                     : MHD_create_response_from_buffer_with_free_callback_cls(
-                           answer->text.size(), answer->text.data(), delete_answer, answer.get());
-    if (out)
-        static_cast<void>(answer.release()); // delete_answer's from now on
-    return out;
-}
-
-void add_headers(MHD_Response* out, const HttpResponse& response, bool has_body, bool close) {
-    if (has_body)
-        MHD_add_response_header(out, MHD_HTTP_HEADER_CONTENT_TYPE,
-                                std::string(response.content_type).c_str());
-    if (!response.allow.empty())
-        MHD_add_response_header(out, MHD_HTTP_HEADER_ALLOW, response.allow.c_str());
-    if (!response.etag.empty())
-        MHD_add_response_header(out, MHD_HTTP_HEADER_ETAG, response.etag.c_str());
-    if (response.status == MHD_HTTP_TOO_MANY_REQUESTS)
-        MHD_add_response_header(out, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    if (close)
-        MHD_add_response_header(out, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
 } // namespace
@@ -218,7 +153,7 @@ void HttpServer::State::on_completed(void* self, MHD_Connection* connection, voi
 }
 
 MHD_Result HttpServer::State::reply(MHD_Connection* connection, HttpResponse response, bool close) {
-    auto answer = std::make_unique<Answer>(std::move(response.body), held);
+    auto answer = std::make_unique<HttpAnswer>(std::move(response.body), held);
     answer->more = std::move(response.more);
     const bool has_body = !answer->text.empty() || answer->more;
     peer_of(connection).enter(answer->more ? Phase::stream : Phase::answer, monotonic_ns());

@@ -15,6 +15,16 @@ std::optional<AttachmentId> find_in(const Map& map, const Key& key) {
     return found == map.end() ? std::nullopt : std::optional(found->second);
 }
 
+void add(DirectionCapacity& direction, const std::optional<Limit>& limit) {
+    direction.sold_bps += limit ? limit->rate_bps : 0;
+    direction.unlimited += limit ? 0 : 1;
+}
+
+void remove(DirectionCapacity& direction, const std::optional<Limit>& limit) {
+    direction.sold_bps -= limit ? limit->rate_bps : 0;
+    direction.unlimited -= limit ? 0 : 1;
+}
+
 } // namespace
 
 void AttachmentIndex::add(AttachmentId id, const Attachment& attachment) {
@@ -22,6 +32,12 @@ void AttachmentIndex::add(AttachmentId id, const Attachment& attachment) {
     ports_.try_emplace(place(attachment.port, attachment.vlan), id);
     for (const auto& [channel, feature] : attachment.features)
         channels_.try_emplace(place(channel, feature.vlan), id);
+    if (sold_.size() <= attachment.interconnect.value)
+        sold_.resize(attachment.interconnect.value + 1u);
+    SoldCapacity& sold = sold_[attachment.interconnect.value];
+    ++sold.attachments;
+    control::add(sold.egress, attachment.egress_limit);
+    control::add(sold.ingress, attachment.ingress_limit);
 }
 
 void AttachmentIndex::remove(const Attachment& attachment) {
@@ -29,6 +45,10 @@ void AttachmentIndex::remove(const Attachment& attachment) {
     ports_.erase(place(attachment.port, attachment.vlan));
     for (const auto& [channel, feature] : attachment.features)
         channels_.erase(place(channel, feature.vlan));
+    SoldCapacity& sold = sold_[attachment.interconnect.value];
+    --sold.attachments;
+    control::remove(sold.egress, attachment.egress_limit);
+    control::remove(sold.ingress, attachment.ingress_limit);
 }
 
 std::optional<AttachmentId> AttachmentIndex::named(EdgeId edge, std::string_view name) const {
@@ -41,6 +61,10 @@ std::optional<AttachmentId> AttachmentIndex::on_port(PortId port, uint16_t vlan)
 
 std::optional<AttachmentId> AttachmentIndex::on_channel(ChannelId channel, uint16_t vlan) const {
     return find_in(channels_, place(channel, vlan));
+}
+
+SoldCapacity AttachmentIndex::sold(InterconnectId interconnect) const {
+    return interconnect.value < sold_.size() ? sold_[interconnect.value] : SoldCapacity{};
 }
 
 Model Model::from(Config config) {

@@ -1,6 +1,6 @@
 #pragma once
-// Who has a name, a VLAN of a port, or a VLAN of a channel: found without a walk over all
-// attachments, of which there may be thousands. Control thread only.
+// Who has a name, a VLAN of a port, or a VLAN of a channel, and what is sold of each interconnect:
+// found without a walk over all attachments, of which there may be thousands. Control thread only.
 
 #include "isthmus/types.hpp"
 
@@ -11,10 +11,21 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace isthmus::control {
 
 struct Attachment;
+
+// One direction. An interconnect is full duplex: both have the whole pool.
+struct DirectionCapacity {
+    uint64_t sold_bps = 0;
+    uint32_t unlimited = 0; // attachments without a limit: they reserve nothing
+};
+struct SoldCapacity {
+    uint32_t attachments = 0;
+    DirectionCapacity egress, ingress;
+};
 
 class AttachmentIndex {
   public:
@@ -26,6 +37,7 @@ class AttachmentIndex {
     [[nodiscard]] std::optional<AttachmentId> named(EdgeId edge, std::string_view name) const;
     [[nodiscard]] std::optional<AttachmentId> on_port(PortId port, uint16_t vlan) const;
     [[nodiscard]] std::optional<AttachmentId> on_channel(ChannelId channel, uint16_t vlan) const;
+    [[nodiscard]] SoldCapacity sold(InterconnectId interconnect) const;
 
   private:
     using Places = std::unordered_map<uint32_t, AttachmentId>;
@@ -37,7 +49,8 @@ class AttachmentIndex {
         }
     };
     std::map<Name, AttachmentId, Before> names_;
-    Places ports_, channels_; // by id and VLAN
+    Places ports_, channels_;        // by id and VLAN
+    std::vector<SoldCapacity> sold_; // by InterconnectId, as far as anything was sold
 };
 
 } // namespace isthmus::control

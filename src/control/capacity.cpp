@@ -14,11 +14,6 @@ uint64_t reserved(const std::optional<Limit>& limit) {
     return limit ? limit->rate_bps : 0;
 }
 
-void add(DirectionCapacity& direction, const std::optional<Limit>& limit) {
-    direction.sold_bps += reserved(limit);
-    direction.unlimited += limit ? 0 : 1;
-}
-
 // Sums stay far below 2^63: 16384 attachments of at most 400 Gbit/s.
 int64_t difference(uint64_t from, uint64_t what) {
     return static_cast<int64_t>(from) - static_cast<int64_t>(what);
@@ -32,13 +27,11 @@ Result<void> check_strict(const InterconnectConfig& interconnect, const std::str
     return {};
 }
 
-// `before`: what the attachment itself has of what is sold.
+// `own`: what the attachment itself has of what is sold.
 Result<void> check_direction(const InterconnectCapacity& sheet, const std::string& interconnect,
                              const std::string& field, const DirectionCapacity& direction,
-                             uint64_t before, uint64_t wanted) {
-    if (wanted <= before)
-        return {};
-    const uint64_t others = direction.sold_bps - before;
+                             uint64_t own, uint64_t wanted) {
+    const uint64_t others = direction.sold_bps - own;
     const uint64_t sellable = sheet.sellable_bps();
     const uint64_t left = sellable - std::min(sellable, others);
     if (wanted <= left)
@@ -75,7 +68,7 @@ uint64_t staged_bps(const Config& config, InterconnectId interconnect) {
 }
 
 InterconnectCapacity capacity_of(const Model& model, InterconnectId interconnect) {
-    InterconnectCapacity sheet;
+    InterconnectCapacity sheet{model.index.sold(interconnect), {}, 0, 0, 0, {}};
     sheet.id = interconnect;
     sheet.staged_bps = staged_bps(model.config, interconnect);
     for (std::size_t c = 0; c < model.config.channels.size(); ++c) {
@@ -93,40 +86,56 @@ InterconnectCapacity capacity_of(const Model& model, InterconnectId interconnect
         if (channel.admin_state == AdminState::up)
             channel.share_permille =
                 static_cast<uint32_t>(channel.capacity_bps * kPermille / sheet.channels_bps);
-    for (const auto& [id, attachment] : model.attachments) {
-        if (attachment.interconnect != interconnect)
-            continue;
-        ++sheet.attachments;
-        add(sheet.egress, attachment.egress_limit);
-        add(sheet.ingress, attachment.ingress_limit);
-    }
     return sheet;
 }
 
-Result<void> check_capacity(const Model& model, const Attachment& spec,
-                            std::optional<AttachmentId> self) {
+namespace {
+
+// `own`: what the sums have of this attachment. `claim`: what of that is not refused.
+struct Share {
+    uint64_t own = 0, claim = 0;
+};
+
+Result<void> check_shares(const Model& model, const Attachment& spec, const Share& egress,
+                          const Share& ingress) {
     const InterconnectConfig& interconnect = model.config.interconnects[spec.interconnect.value];
     if (auto good = check_strict(interconnect, "limits.egress", spec.egress_limit); !good)
         return good;
     if (auto good = check_strict(interconnect, "limits.ingress", spec.ingress_limit); !good)
         return good;
-    uint64_t egress = 0, ingress = 0;
+    const uint64_t wants_egress = reserved(spec.egress_limit);
+    const uint64_t wants_ingress = reserved(spec.ingress_limit);
+    // Most changes sell nothing.
+    if (wants_egress <= egress.claim && wants_ingress <= ingress.claim)
+        return {};
+    const InterconnectCapacity sheet = capacity_of(model, spec.interconnect);
+    Result<void> good;
+    if (wants_egress > egress.claim)
+        good = check_direction(sheet, interconnect.name, "limits.egress.rate_bps", sheet.egress,
+                               egress.own, wants_egress);
+    if (good && wants_ingress > ingress.claim)
+        good = check_direction(sheet, interconnect.name, "limits.ingress.rate_bps", sheet.ingress,
+                               ingress.own, wants_ingress);
+    return good;
+}
+
+} // namespace
+
+Result<void> check_capacity(const Model& model, const Attachment& spec,
+                            std::optional<AttachmentId> self) {
+    Share egress, ingress;
     if (self)
         if (const Attachment& now = model.attachments.at(*self);
             now.interconnect == spec.interconnect) {
-            egress = reserved(now.egress_limit);
-            ingress = reserved(now.ingress_limit);
+            egress.own = egress.claim = reserved(now.egress_limit);
+            ingress.own = ingress.claim = reserved(now.ingress_limit);
         }
-    // Most changes sell nothing: they need no walk.
-    if (reserved(spec.egress_limit) <= egress && reserved(spec.ingress_limit) <= ingress)
-        return {};
-    const InterconnectCapacity sheet = capacity_of(model, spec.interconnect);
-    if (auto good = check_direction(sheet, interconnect.name, "limits.egress.rate_bps",
-                                    sheet.egress, egress, reserved(spec.egress_limit));
-        !good)
-        return good;
-    return check_direction(sheet, interconnect.name, "limits.ingress.rate_bps", sheet.ingress,
-                           ingress, reserved(spec.ingress_limit));
+    return check_shares(model, spec, egress, ingress);
+}
+
+Result<void> check_new_share(const Model& model, const Attachment& attachment) {
+    return check_shares(model, attachment, {reserved(attachment.egress_limit), 0},
+                        {reserved(attachment.ingress_limit), 0});
 }
 
 } // namespace isthmus::control

@@ -11,12 +11,6 @@
 
 namespace isthmus::control {
 
-// One direction. An interconnect is full duplex: both have the whole pool.
-struct DirectionCapacity {
-    uint64_t sold_bps = 0;
-    uint32_t unlimited = 0; // attachments without a limit: they reserve nothing
-};
-
 struct ChannelCapacity {
     ChannelId id;
     uint64_t capacity_bps = 0;
@@ -24,13 +18,11 @@ struct ChannelCapacity {
     uint32_t share_permille = 0; // of what channels in use carry; 0: not in use
 };
 
-struct InterconnectCapacity {
+struct InterconnectCapacity : SoldCapacity {
     InterconnectId id;
     uint64_t staged_bps = 0;   // the pool, as configured
     uint64_t channels_bps = 0; // of channels whose admin state is up
     uint64_t largest_bps = 0;  // the largest of them
-    uint32_t attachments = 0;
-    DirectionCapacity egress, ingress;
     std::vector<ChannelCapacity> channels;
 
     // What may be sold now: the pool, as far as channels in use carry it.
@@ -45,7 +37,7 @@ struct InterconnectCapacity {
 // The pool of an interconnect: as configured, or the sum of its channels.
 [[nodiscard]] uint64_t staged_bps(const Config& config, InterconnectId interconnect);
 
-// The sheet of one interconnect. One walk over all attachments.
+// The sheet of one interconnect, in a time that does not depend on the number of attachments.
 [[nodiscard]] InterconnectCapacity capacity_of(const Model& model, InterconnectId interconnect);
 
 // Whether the pool has what `spec` reserves, beside all others. `self` is the attachment that it
@@ -53,5 +45,7 @@ struct InterconnectCapacity {
 // capacity is short. A conflict names what is left.
 [[nodiscard]] Result<void> check_capacity(const Model& model, const Attachment& spec,
                                           std::optional<AttachmentId> self);
+// The same of one that is in `model` already, and has no claim to what it reserves.
+[[nodiscard]] Result<void> check_new_share(const Model& model, const Attachment& attachment);
 
 } // namespace isthmus::control

@@ -83,7 +83,8 @@ struct Attachment {
 
 struct Model {
     Config config;
-    // Names, ports, VLANs and features change by the functions below alone, which keep the index.
+    // All but routes and static neighbours changes by the functions below alone, which keep the
+    // index.
     std::map<AttachmentId, Attachment> attachments;
     AttachmentIndex index;
     std::vector<AdminState> channel_admin; // by ChannelId

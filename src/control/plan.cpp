@@ -108,7 +108,7 @@ class Planner {
     Result<void> new_attachment(DocumentAttachment& wanted);
     void change_attachment(DocumentAttachment& wanted, AttachmentId id);
     [[nodiscard]] Model target() const;
-    [[nodiscard]] Result<void> check_share(Model& wanted, AttachmentId id) const;
+    [[nodiscard]] Result<void> check_share(const Model& wanted, AttachmentId id) const;
     [[nodiscard]] Result<void> check_all() const;
     void add_step(AttachmentStep step);
 
@@ -310,8 +310,8 @@ Model Planner::target() const {
 }
 
 // What an attachment reserves, beside all that the others will. Lowering it is never refused.
-Result<void> Planner::check_share(Model& wanted, AttachmentId id) const {
-    Attachment& spec = wanted.attachments.at(id);
+Result<void> Planner::check_share(const Model& wanted, AttachmentId id) const {
+    const Attachment& spec = wanted.attachments.at(id);
     const auto now = model_.attachments.find(id);
     const auto rises = [](const std::optional<Limit>& before, const std::optional<Limit>& after) {
         return after && (!before || after->rate_bps > before->rate_bps);
@@ -321,19 +321,13 @@ Result<void> Planner::check_share(Model& wanted, AttachmentId id) const {
         !rises(now->second.egress_limit, spec.egress_limit) &&
         !rises(now->second.ingress_limit, spec.ingress_limit))
         return check_capacity(model_, spec, id);
-    Attachment asked = spec;
-    spec.egress_limit.reset();
-    spec.ingress_limit.reset();
-    auto good = check_capacity(wanted, asked, id);
-    spec.egress_limit = asked.egress_limit;
-    spec.ingress_limit = asked.ingress_limit;
-    return good;
+    return check_new_share(wanted, spec);
 }
 
 // Each in what all of them will be, not in what is there on the way.
 Result<void> Planner::check_all() const {
     const bool any = std::ranges::any_of(checks_, &Check::whole);
-    Model wanted = any ? target() : Model{};
+    const Model wanted = any ? target() : Model{};
     for (const Check& check : checks_) {
         if (check.whole) {
             auto good = check_parameters(wanted, wanted.attachments.at(check.id), check.id);

@@ -56,8 +56,13 @@ Result<void> sell(Model& m, std::size_t slot, const Attachment& spec) {
     const AttachmentId id(slot);
     const auto self = m.attachments.contains(id) ? std::optional(id) : std::nullopt;
     auto good = check_capacity(m, spec, self);
-    if (good)
-        m.attachments[id] = spec;
+    if (!good)
+        return good;
+    Attachment other = spec;
+    if (self)
+        m.exchange(id, other);
+    else
+        m.add(id, std::move(other));
     return good;
 }
 
@@ -206,7 +211,8 @@ TEST(Capacity, RandomChangesAreNeverOversold) {
         for (int step = 0; step < 200; ++step) {
             const std::size_t slot = below(8);
             if (const auto what = below(10); what == 0) {
-                m.attachments.erase(AttachmentId(slot));
+                if (m.attachments.contains(AttachmentId(slot)))
+                    m.erase(AttachmentId(slot));
                 ledger.sales.erase(slot);
             } else if (what == 1) {
                 const std::size_t channel = below(3);

@@ -12,9 +12,7 @@ namespace isthmus::control {
 namespace {
 
 // Half a chunk has to last while the control thread is busy or the disk slow, and after a
-// standstill at full speed from the first packet: the least one for a second or so of a worker. XPN
-// has numbers to lose: minutes for a write.
-constexpr uint64_t kXpnChunk = uint64_t{1} << 32;
+// standstill at full speed from the first packet: the least one for a second or so of a worker.
 constexpr uint64_t kLeastChunk = uint64_t{1} << 24;
 constexpr uint64_t kLargestChunk = uint64_t{1} << 27;
 constexpr uint64_t kTicksAhead = 160; // 16 s
@@ -87,11 +85,9 @@ Result<uint64_t> PnStore::first_unused(const NonceSpace& space) {
     return first;
 }
 
-uint64_t PnStore::chunk(macsec::CipherSuite suite, uint64_t pace) const {
+uint64_t PnStore::chunk(uint64_t pace) const {
     if (test_chunk_ != 0)
         return test_chunk_;
-    if (macsec::is_xpn(suite))
-        return kXpnChunk;
     return std::clamp(std::min(pace, kLargestChunk) * kTicksAhead, kLeastChunk, kLargestChunk);
 }
 

@@ -65,9 +65,10 @@ class PnStore {
     void let_go(const NonceSpace& space) { held_.erase(space); }
 
     // How many packet numbers to reserve at a time, for one write to the disk, when `pace` are used
-    // in a control tick. A crash loses what is reserved, so without XPN it is little while little
-    // is sent.
-    [[nodiscard]] uint64_t chunk(macsec::CipherSuite suite, uint64_t pace = 0) const;
+    // in a control tick. A crash loses what is reserved, so it is little while little is sent.
+    // With XPN, too: a peer takes the upper half of a packet number from what it has received last
+    // (10.6.2), so that it understands steps of less than 2^31, and nothing behind a longer one.
+    [[nodiscard]] uint64_t chunk(uint64_t pace = 0) const;
     void set_chunk_for_test(uint64_t chunk) { test_chunk_ = chunk; }
 
   private:
@@ -75,7 +76,7 @@ class PnStore {
 
     std::shared_ptr<Database> database_;
     std::set<NonceSpace> held_;
-    uint64_t test_chunk_ = 0; // 0: by suite and pace
+    uint64_t test_chunk_ = 0; // 0: by pace
 };
 
 } // namespace isthmus::control

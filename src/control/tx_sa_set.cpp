@@ -47,8 +47,7 @@ Result<std::unique_ptr<TxSaSet>> TxSaSet::make(const TxSaSetup& setup, const TxS
     for (Lane& lane : set->lanes_)
         lane.pn = std::make_shared<PacketNumbers>(
             set->shared_ ? PacketNumbers::Owner::shared : PacketNumbers::Owner::per_worker, next,
-            spec.restored && !used_up ? next - 1
-                                      : set->limit_from(next, set->store_.chunk(set->suite_)));
+            spec.restored && !used_up ? next - 1 : set->limit_from(next, set->store_.chunk()));
     if (auto made = set->make_sas(setup, spec); !made)
         return made.error();
     for (Lane& lane : set->lanes_) {
@@ -149,7 +148,7 @@ Result<void> TxSaSet::extend() {
         const uint64_t next = lane.pn->next();
         lane.pace = std::max(next - lane.seen, lane.pace - lane.pace / 8);
         lane.seen = next;
-        const uint64_t chunk = store_.chunk(suite_, lane.pace);
+        const uint64_t chunk = store_.chunk(lane.pace);
         const bool enough = next <= limit && limit - next >= chunk / 2;
         if (limit == macsec::last_pn(suite_) || enough)
             continue;

@@ -83,7 +83,7 @@ class Keys(ApiTest):
         made = self.ok("POST", path + "/tx-sas", secure, status=201)
         self.assertEqual(made["cipher_suite_id"], "0080c20001000004")
         self.assertEqual(made["tx_sas"][0]["ssci"], 9)
-        self.assertEqual(made["tx_sas"][0]["pn_limit"], 2**32)
+        self.assertEqual(made["tx_sas"][0]["pn_limit"], 2**24)
         self.ok("POST", path + "/rx-scs", {"sci": sci}, status=201)
         sas = f"{path}/rx-scs/{sci}/sas"
         before = self.state()

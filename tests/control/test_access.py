@@ -11,6 +11,7 @@ import sys
 import unittest
 
 from api_daemon import Daemon
+from edge_case import run_tests
 
 PROGRAM = None
 OTHER_UID, OTHER_GID, SOCKET_GID, WRITER_GID = 54321, 54322, 54323, 54324
@@ -119,11 +120,5 @@ class Access(unittest.TestCase):
                 self.assertIn("no-such-user", run.stderr)
 
 
-def main():
-    global PROGRAM
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    run_tests(sys.modules[__name__])

@@ -19,8 +19,8 @@ import sys
 import time
 import unittest
 
-import test_small
 from api_daemon import Daemon
+from edge_case import CHANNELS, WAYS, EdgeCase, run_tests
 
 PROGRAM = None
 SECONDS = 5
@@ -33,8 +33,8 @@ def part(found, percent):
     return found[min(len(found) * percent // 100, len(found) - 1)]
 
 
-class HostileClients(test_small.Small):
-    test_fits_512_mib = None  # of the class that this one takes its interconnect from
+class HostileClients(EdgeCase):
+    ip_bytes = 1900
 
     def go_first(self):
         """Whether the control thread and this one may; children of theirs do not."""
@@ -66,9 +66,9 @@ class HostileClients(test_small.Small):
         """Two edges, 10,000 routes, and traffic of which nothing may be lost."""
         with Daemon(PROGRAM, edit=lambda text: text.replace("[[port]]\n", "[[port]]\nmtu = 1900\n")) \
                 as self.daemon:
-            for edge, peer in (("aws", "gcp"), ("gcp", "aws")):
+            for edge, peer in WAYS:
                 self.attach(edge, peer)
-                for channel in ("ch1", "ch2", "ch3", "ch4"):
+                for channel in CHANNELS:
                     self.secure(channel, edge, peer)
             self.ok("PATCH", "/edges/aws/attachments/c/routes", {"add": [
                 {"prefix": f"20.{n >> 8}.{n & 255}.0/24", "via": "channels"} for n in range(10_000)]})
@@ -140,7 +140,7 @@ class HostileClients(test_small.Small):
             return [int(word) / 1e6 for word in file.read().split()[:2]]
 
     def start_traffic(self):
-        for edge, peer in (("aws", "gcp"), ("gcp", "aws")):
+        for edge, peer in WAYS:
             self.send(edge, peer, 20_000_000)
 
     def stop_traffic(self):
@@ -154,16 +154,10 @@ class HostileClients(test_small.Small):
         counters = self.ok("GET", "/counters")
         ways = {item["edge"]: item for item in counters["attachments"]}
         lost = [ways[edge]["egress"]["rx_packets"] - ways[peer]["ingress"]["tx_packets"]
-                for edge, peer in (("aws", "gcp"), ("gcp", "aws"))]
+                for edge, peer in WAYS]
         self.assertGreater(ways["aws"]["egress"]["rx_packets"], 100)
         return lost, [edge["drops"] for edge in counters["accounting"]]
 
 
-def main():
-    global PROGRAM
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    run_tests(sys.modules[__name__])

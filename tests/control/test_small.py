@@ -3,16 +3,14 @@
     test_small.py ISTHMUSD [unittest's own arguments]
 """
 
-import os
 import re
 import sys
 import time
-import unittest
 
-from api_daemon import CHANNELS, SUITES, Daemon
+from api_daemon import CHANNELS, Daemon
+from edge_case import EDGES, WAYS, EdgeCase, run_tests
 
 PROGRAM = None
-EDGES = {"aws": 1, "gcp": 2}
 MOST_MIB = 512
 PACKETS = 200_000  # that each side has to receive: more than there are buffers
 IP_BYTES = 1900
@@ -24,62 +22,8 @@ def small(text):
     return text.replace("[[port]]\n", f"[[port]]\nmtu = {IP_BYTES}\n")
 
 
-def sak(edge, channel):
-    digits = 32 if SUITES.get(channel) == "GCM-AES-128" else 64
-    return f"{EDGES[edge]}{CHANNELS.index(channel)}" * (digits // 2)
-
-
-class Small(unittest.TestCase):
-    def ok(self, verb, path, body=None, status=200):
-        reply = self.daemon.call(verb, path, body)
-        self.assertEqual(reply.status, status, f"{verb} {path}: {reply.text}")
-        return reply.json
-
-    def secure(self, channel, edge, peer):
-        xpn = {"salt": "5a" * 12, "ssci": EDGES[edge]} if "XPN" in SUITES.get(channel, "") else {}
-        sa = {"an": 0, "sak": sak(edge, channel), **xpn}
-        sender = self.ok("GET", f"/edges/{edge}/channels/{channel}")
-        receiver = f"/edges/{peer}/channels/{channel}/rx-scs"
-        for sc in sender["tx_scs"]:
-            self.ok("POST", receiver, {"sci": sc["sci"]}, 201)
-            self.ok("POST", f"{receiver}/{sc['sci']}/sas", sa, 201)
-        self.ok("POST", f"/edges/{edge}/channels/{channel}/tx-sas", sa, 201)
-
-    def attach(self, edge, peer):
-        own, other = EDGES[edge], EDGES[peer]
-        features = {}
-        for number, channel in enumerate(CHANNELS):
-            features[channel] = {
-                "vlan": 1025,
-                "mtu": IP_BYTES,
-                "addresses": [f"169.254.{number}.{own}/30"],
-                "peer_ipv4": f"169.254.{number}.{other}",
-            }
-        spec = {
-            "name": "c",
-            "port": f"{edge}-a",
-            "mtu": IP_BYTES,
-            "addresses": [f"10.{own}.0.1/24"],
-            "features": features,
-            "routes": [{"prefix": f"10.{other}.0.0/16", "via": "channels"}],
-        }
-        self.ok("POST", f"/edges/{edge}/attachments", spec, 201)
-
-    def send(self, edge, peer, rate_bps):
-        host, other = f"10.{EDGES[edge]}.0.2", f"10.{EDGES[peer]}.0.2"
-        stream = {
-            "source": host,
-            "destination": other,
-            "rate_bps": rate_bps,
-            "sizes": [{"ip_bytes": IP_BYTES, "weight": 1}],
-        }
-        spec = {"tag": 7, "addresses": [host], "streams": [stream]}
-        self.ok("PUT", f"/edges/{edge}/ports/{edge}-a/traffic", spec)
-
-    def received(self, edge):
-        report = self.ok("GET", f"/edges/{edge}/ports/{edge}-a/traffic")
-        self.assertEqual((report["foreign_packets"], report["corrupt_packets"]), (0, 0))
-        return report["received_packets"]
+class Small(EdgeCase):
+    ip_bytes = IP_BYTES
 
     def most_mib(self):
         with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as status:
@@ -87,11 +31,11 @@ class Small(unittest.TestCase):
 
     def test_fits_512_mib(self):
         with Daemon(PROGRAM, edit=small) as self.daemon:
-            for edge, peer in (("aws", "gcp"), ("gcp", "aws")):
+            for edge, peer in WAYS:
                 self.attach(edge, peer)
                 for channel in CHANNELS:
                     self.secure(channel, edge, peer)
-            for edge, peer in (("aws", "gcp"), ("gcp", "aws")):
+            for edge, peer in WAYS:
                 self.send(edge, peer, 0)
             deadline = time.monotonic() + 60
             while min(self.received(edge) for edge in EDGES) < PACKETS:
@@ -108,11 +52,5 @@ class Small(unittest.TestCase):
                     self.assertIn(" unaccounted=0 ", line)
 
 
-def main():
-    global PROGRAM
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    run_tests(sys.modules[__name__])

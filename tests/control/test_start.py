@@ -12,6 +12,7 @@ import tempfile
 import unittest
 
 from api_daemon import Daemon, configuration
+from edge_case import run_tests
 
 PROGRAM = None
 SAK = "5e" * 32
@@ -166,11 +167,5 @@ class Running(unittest.TestCase):
             self.assertNotIn(SAK, daemon.log())
 
 
-def main():
-    global PROGRAM
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    run_tests(sys.modules[__name__])

@@ -219,7 +219,7 @@ TEST_F(Secy, ReservationsGoAheadOfUse) {
             is_xpn(suite) ? std::optional(xpn(1)) : std::optional<macsec::XpnParameters>{};
         must(secy.add_tx_sa({0, sak_, {}, parameters}));
         macsec::PacketNumbers& numbers = *bound(secy).tx[0].sa->pn;
-        const uint64_t chunk = store_->chunk(suite);
+        const uint64_t chunk = store_->chunk();
         EXPECT_EQ(numbers.limit(), chunk);
         must(secy.extend_reservations());
         EXPECT_EQ(numbers.limit(), chunk) << "more than half is left";
@@ -230,7 +230,7 @@ TEST_F(Secy, ReservationsGoAheadOfUse) {
         };
         use(chunk / 2 + 1);
         must(secy.extend_reservations());
-        EXPECT_EQ(numbers.limit(), numbers.next() + store_->chunk(suite, chunk / 2 + 1) - 1);
+        EXPECT_EQ(numbers.limit(), numbers.next() + store_->chunk(chunk / 2 + 1) - 1);
         use(numbers.limit());
         EXPECT_EQ(secy.send_problem(),
                   "transmit SA has used all packet numbers that could be reserved");

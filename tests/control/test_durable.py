@@ -2,9 +2,10 @@
 
     test_durable.py ISTHMUSD [unittest's own arguments]
 
-ISTHMUS_KILLS: how often it is killed; 200 if absent. ISTHMUS_SEED: of the random load.
+ISTHMUS_KILLS: how often one is killed; 200 if absent. ISTHMUS_SEED: of the first random load.
 """
 
+import concurrent.futures
 import http.client
 import os
 import random
@@ -16,8 +17,10 @@ import unittest
 
 from api_daemon import Daemon
 from durable_load import Load, observed
+from edge_case import run_tests
 
 PROGRAM = None
+AT_ONCE = 4  # daemons
 KILLS = int(os.environ.get("ISTHMUS_KILLS", "200"))
 SEED = int(os.environ.get("ISTHMUS_SEED", "0")) or random.randrange(1, 2**31)
 MADE = "the change is made"  # 503: a worker was slow to confirm
@@ -28,19 +31,20 @@ def small(text):
         "memory_mb = 256", "memory_mb = 64")
 
 
-class Durable(unittest.TestCase):
-    maxDiff = 4000
+class Killed:
+    """One daemon, killed again and again under a load of its own."""
 
-    def setUp(self):
-        self.daemon = Daemon(PROGRAM, state="state.db", edit=small, secrets=True)
-        self.daemon.__enter__()
-        self.addCleanup(self.daemon.__exit__)
-        self.random = random.Random(SEED)
+    def __init__(self, case, seed):
+        self.case, self.seed = case, seed
+        self.random = random.Random(seed)
         self.load = Load(self.random)
+        self.daemon = Daemon(PROGRAM, state="state.db", edit=small, secrets=True)
+        self.acknowledged = self.kept = 0
+        self.starting = 0.0
 
     def change_until_killed(self):
-        """The state with the change that was not acknowledged, and how many were. By number, then
-        by time: a slow machine does as much."""
+        """The state with the change that was not acknowledged. By number, then by time: a slow
+        machine does as much."""
         daemon = self.daemon
         killer = threading.Timer(self.random.uniform(0, 0.03), daemon.process.send_signal,
                                  (signal.SIGKILL,))
@@ -54,50 +58,63 @@ class Durable(unittest.TestCase):
                 try:
                     reply = daemon.call(verb, path, body)
                 except (OSError, http.client.HTTPException):
-                    return tried, acknowledged
+                    return tried
                 if reply.status >= 300:
-                    self.assertIn(MADE, reply.text, f"{verb} {path} {body}")
+                    self.case.assertIn(MADE, reply.text, f"{verb} {path} {body}")
                 self.load.accept(edit)
                 acknowledged += 1
         finally:
+            self.acknowledged += acknowledged
             killer.join()
             daemon.process.wait(10)
 
+    def run(self, kills):
+        with self.daemon:
+            for n in range(kills):
+                tried = self.change_until_killed()
+                begin = time.monotonic()
+                self.daemon.start()
+                self.starting += time.monotonic() - begin
+                seen = observed(self.daemon.call)
+                if seen == tried:
+                    self.load.model = tried
+                    self.kept += 1
+                    continue
+                self.case.assertEqual(seen, self.load.model,
+                                      f"after kill {n + 1} of seed {self.seed}")
+
+
+class Durable(unittest.TestCase):
+    maxDiff = 4000
+
     def test_kills(self):
-        print(f"seed {SEED}, {KILLS} kills", flush=True)
-        acknowledged, kept, starting = 0, 0, 0.0
-        for n in range(KILLS):
-            tried, count = self.change_until_killed()
-            acknowledged += count
-            begin = time.monotonic()
-            self.daemon.start()
-            starting += time.monotonic() - begin
-            seen = observed(self.daemon.call)
-            if seen == tried:
-                self.load.model = tried
-                kept += 1
-                continue
-            self.assertEqual(seen, self.load.model, f"after kill {n + 1} of seed {SEED}")
-        print(f"{acknowledged} changes acknowledged, {kept} of {KILLS} last ones found, "
-              f"{starting / KILLS:.3f} s to start", flush=True)
+        """Several at once: each waits for its disk, and for its process to start, most of the
+        time."""
+        print(f"seeds {SEED}..{SEED + AT_ONCE - 1}, {KILLS} kills", flush=True)
+        all_of_them = [Killed(self, SEED + n) for n in range(AT_ONCE)]
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            runs = [pool.submit(one.run, (KILLS + n) // AT_ONCE)
+                    for n, one in enumerate(all_of_them)]
+            for run in runs:
+                run.result()
+        acknowledged = sum(one.acknowledged for one in all_of_them)
+        print(f"{acknowledged} changes acknowledged, {sum(one.kept for one in all_of_them)} of "
+              f"{KILLS} last ones found, "
+              f"{sum(one.starting for one in all_of_them) / KILLS:.3f} s to start", flush=True)
         self.assertGreater(acknowledged, KILLS)
 
     def test_a_clean_end_keeps_all(self):
-        for _ in range(100):
-            verb, path, body, edit = self.load.change()
-            reply = self.daemon.call(verb, path, body)
-            self.assertTrue(reply.status < 300 or MADE in reply.text, reply.text)
-            self.load.accept(edit)
-        self.assertEqual(self.daemon.stop(), 0)
-        self.daemon.start()
-        self.assertEqual(observed(self.daemon.call), self.load.model)
-
-
-def main():
-    global PROGRAM
-    PROGRAM = os.path.abspath(sys.argv.pop(1))
-    unittest.main()
+        one = Killed(self, SEED)
+        with one.daemon:
+            for _ in range(100):
+                verb, path, body, edit = one.load.change()
+                reply = one.daemon.call(verb, path, body)
+                self.assertTrue(reply.status < 300 or MADE in reply.text, reply.text)
+                one.load.accept(edit)
+            self.assertEqual(one.daemon.stop(), 0)
+            one.daemon.start()
+            self.assertEqual(observed(one.daemon.call), one.load.model)
 
 
 if __name__ == "__main__":
-    main()
+    run_tests(sys.modules[__name__])

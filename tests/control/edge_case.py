@@ -2,7 +2,9 @@
 packets."""
 
 import os
+import signal
 import sys
+import time
 import unittest
 
 from api_daemon import CHANNELS, SUITES
@@ -81,3 +83,13 @@ class EdgeCase(unittest.TestCase):
         report = self.ok("GET", f"/edges/{edge}/ports/{edge}-a/traffic")
         self.assertEqual((report["foreign_packets"], report["corrupt_packets"]), (0, 0))
         return report["received_packets"]
+
+    def crash(self):
+        self.daemon.process.send_signal(signal.SIGKILL)
+        self.daemon.process.wait(10)
+
+    def wait_for(self, condition, what, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.05)

@@ -6,7 +6,6 @@ numbers that its peers understand and that no SAK has seen, and takes no frame f
 
 import os
 import shutil
-import signal
 import struct
 import sys
 import time
@@ -28,16 +27,6 @@ class RestartCase(EdgeCase):
         self.daemon = Daemon(PROGRAM, state="state.db", secrets=True, edit=edit)
         self.daemon.__enter__()
         self.addCleanup(self.daemon.__exit__)
-
-    def crash(self):
-        self.daemon.process.send_signal(signal.SIGKILL)
-        self.daemon.process.wait(10)
-
-    def wait_for(self, condition, what, seconds=20):
-        deadline = time.monotonic() + seconds
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.05)
 
     def channel(self, edge, channel):
         return self.ok("GET", f"/edges/{edge}/channels/{channel}")

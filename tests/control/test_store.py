@@ -1,123 +1,27 @@
-"""The state file with what the API has installed: keys, disks that are full, files and
-configurations that do not fit, and --check and --forget.
+"""The state file with what the API has installed: keys, files and configurations that do not fit, and
+--check and --forget.
 
     test_store.py ISTHMUSD [unittest's own arguments]
 """
 
 import contextlib
 import os
-import resource
 import shutil
-import signal
 import sqlite3
 import stat
-import subprocess
 import sys
 import tempfile
-import time
-import unittest
 
-from api_daemon import Daemon
 from edge_case import run_tests
+from store_case import EDGE, PEER, RX_SAK, SAK, XPN_SAK, StoreTest, attachment
 
 PROGRAM = None
-EDGE = "/edges/aws"
-SAK, XPN_SAK, RX_SAK = "5e" * 32, "5f" * 32, "60" * 32
-SALT = "00112233445566778899aabb"
-PEER = "0200000000770001"
 VERSION_1 = """
 CREATE TABLE packet_numbers (fingerprint TEXT NOT NULL, lane TEXT NOT NULL,
  salt_tail TEXT NOT NULL, first_unused TEXT NOT NULL,
  PRIMARY KEY (fingerprint, lane)) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 1; PRAGMA application_id = 0x49535448;
 """
-
-
-def attachment(name, number=0):
-    return {
-        "name": name,
-        "port": "aws-a",
-        "vlan": 1 + number,
-        "addresses": ["10.1.0.1/24", "fd00:1::1/64"],
-        "features": {
-            "ch1": {
-                "vlan": 1025 + number,
-                "addresses": ["169.254.1.1/30", "fd00:ffff:1::1/64"],
-                "peer_ipv4": "169.254.1.2",
-                "peer_ipv6": "fd00:ffff:1::2",
-            }
-        },
-        "limits": {"ingress": {"rate_bps": 1000000, "peak_bps": 2000000, "excess_dscp": 10}},
-        "routes": [
-            {"prefix": "10.2.0.0/16", "via": "channels"},
-            {"prefix": "0.0.0.0/0", "via": "blackhole"},
-            {"prefix": "2001:db8::/32", "via": "vpc", "next_hop": "fd00:1::9"},
-        ],
-    }
-
-
-class StoreTest(unittest.TestCase):
-    def start(self, secrets=True, **options):
-        daemon = Daemon(PROGRAM, state="state.db", secrets=secrets, **options).__enter__()
-        self.addCleanup(daemon.__exit__)
-        return daemon
-
-    def ok(self, daemon, verb, path, body=None):
-        reply = daemon.call(verb, EDGE + path, body)
-        self.assertLess(reply.status, 300, f"{verb} {path}: {reply.text}")
-        return reply.json
-
-    def install_keys(self, daemon):
-        self.ok(daemon, "POST", "/channels/ch1/tx-sas", {"an": 1, "sak": SAK})
-        self.ok(daemon, "POST", "/channels/ch3/tx-sas",
-                {"an": 0, "sak": XPN_SAK, "salt": SALT, "ssci": 7})
-        self.ok(daemon, "POST", "/channels/ch1/rx-scs", {"sci": PEER})
-        self.ok(daemon, "POST", f"/channels/ch1/rx-scs/{PEER}/sas",
-                {"an": 2, "sak": RX_SAK, "lowest_pn": 500, "in_use": False})
-
-    def sas(self, daemon):
-        found = []
-        for channel in self.ok(daemon, "GET", "/channels")["channels"]:
-            found += [(channel["name"], "tx", sa["an"]) for sa in channel["tx_sas"]]
-            for sc in channel["rx_scs"]:
-                found += [(channel["name"], sc["sci"], sa["an"], sa["lowest_pn"], sa["in_use"])
-                          for sa in sc["sas"]]
-        return found
-
-    def status(self, daemon):
-        return daemon.call("GET", "/status").json
-
-    def kill(self, daemon):
-        daemon.process.send_signal(signal.SIGKILL)
-        daemon.process.wait(10)
-
-    def run_program(self, daemon, *arguments):
-        done = subprocess.run([PROGRAM, "--config", daemon.config, *arguments],
-                              capture_output=True, timeout=60, check=False)
-        return done.returncode, done.stdout.decode() + done.stderr.decode()
-
-    def refused(self, daemon, *expected, arguments=()):
-        code, output = self.run_program(daemon, *arguments)
-        self.assertEqual(code, 1, output)
-        for part in expected:
-            self.assertIn(part, output)
-
-    def forget(self, daemon, what, *expected):
-        code, output = self.run_program(daemon, "--forget", what)
-        self.assertEqual(code, 0, output)
-        for part in expected:
-            self.assertIn(part, output)
-
-    def sql(self, daemon, statements):
-        with contextlib.closing(sqlite3.connect(daemon.state_path)) as database:
-            database.executescript(statements)
-
-    def rewrite_config(self, daemon, old, new):
-        with open(daemon.config, encoding="utf-8") as file:
-            text = file.read()
-        self.assertIn(old, text)
-        with open(daemon.config, "w", encoding="utf-8") as file:
-            file.write(text.replace(old, new))
 
 
 class Keys(StoreTest):
@@ -252,116 +156,6 @@ class Keys(StoreTest):
         channel = self.ok(daemon, "GET", "/channels/ch1")
         self.assertEqual(channel["reason"], "transmit SA is exhausted")
         self.assertEqual(daemon.stop(), 0)
-
-
-class FullDisk(StoreTest):
-    """The same by a tiny file system and by a limit on the size of files."""
-
-    def fill(self, daemon):
-        path = os.path.join(os.path.dirname(daemon.state_path), "filler")
-        with contextlib.suppress(OSError):
-            with open(path, "wb", buffering=0) as file:
-                while True:
-                    file.write(b"x" * 4096)
-
-    def on_a_tiny_disk(self):
-        if os.geteuid() != 0:
-            self.skipTest("mounting a tmpfs needs root")
-        folder = tempfile.mkdtemp(prefix="isthmus-disk-")
-        self.addCleanup(shutil.rmtree, folder, True)
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder],
-                                 capture_output=True, check=False)
-        if mounted.returncode != 0:
-            self.skipTest(f"no tmpfs can be mounted: {mounted.stderr.decode()}")
-        self.addCleanup(subprocess.run, ["umount", "-l", folder], check=False)
-        daemon = Daemon(PROGRAM, state="state.db", secrets=True)
-        daemon.state_folder = folder
-        daemon.__enter__()
-        self.addCleanup(daemon.__exit__)
-        return daemon
-
-    def refuses_all(self, daemon):
-        for verb, path, body in (
-            ("POST", "/attachments", attachment("more", 5)),
-            ("PUT", "/attachments/c1", attachment("c1", 3)),
-            ("DELETE", "/attachments/c1", None),
-            ("PATCH", "/attachments/c1/limits", {"egress": {"rate_bps": 5000000}}),
-            ("PUT", "/attachments/c1/routes/10.9.0.0%2F16", {"via": "channels"}),
-            ("PUT", "/attachments/c1/features/ch2", attachment("c1")["features"]["ch1"] | {
-                "addresses": ["169.254.2.1/30"], "peer_ipv4": "169.254.2.2"}),
-            ("PATCH", "/channels/ch1", {"admin_state": "down"}),
-            ("PATCH", "/ports/aws-a", {"admin_state": "down"}),
-            ("POST", "/channels/ch2/tx-sas", {"an": 0, "sak": "77" * 32}),
-            ("DELETE", "/channels/ch1/tx-sas/1", None),
-            ("DELETE", f"/channels/ch1/rx-scs/{PEER}", None),
-        ):
-            if path.endswith("features/ch2"):
-                del body["peer_ipv6"]
-            reply = daemon.call(verb, EDGE + path, body)
-            self.assertEqual(reply.status, 507, f"{verb} {path}: {reply.text}")
-            self.assertEqual(reply.error["code"], "no_storage")
-            self.assertIn(daemon.state_path, reply.error["message"])
-
-    def everything(self, daemon):
-        found = [self.sas(daemon)]
-        for kind in ("attachments", "ports", "channels"):
-            for it in self.ok(daemon, "GET", f"/{kind}")[kind]:
-                found.append([it["name"], it.get("admin_state"), it.get("vlan"),
-                              it.get("features"), it.get("limits"), it.get("route_count")])
-        return found
-
-    def check(self, daemon, fill, empty):
-        self.ok(daemon, "POST", "/attachments", attachment("c1"))
-        self.install_keys(daemon)
-        before = self.everything(daemon)
-        fill()
-        self.refuses_all(daemon)
-        self.assertEqual(self.everything(daemon), before)
-        status = self.status(daemon)
-        self.assertFalse(status["state_ok"])
-        self.assertIn(daemon.state_path, status["state_problem"])
-        empty()
-        deadline = time.monotonic() + 10
-        while not self.status(daemon)["state_ok"] and time.monotonic() < deadline:
-            time.sleep(0.1)
-        self.assertTrue(self.status(daemon)["state_ok"], "by itself")
-        self.ok(daemon, "POST", "/attachments", attachment("more", 5))
-        after = self.everything(daemon)
-        self.kill(daemon)
-        daemon.start()
-        self.assertEqual(self.everything(daemon), after)
-
-    def test_a_file_system_without_room(self):
-        daemon = self.on_a_tiny_disk()
-        filler = os.path.join(os.path.dirname(daemon.state_path), "filler")
-        self.check(daemon, lambda: self.fill(daemon), lambda: os.unlink(filler))
-
-    def test_it_starts_without_room(self):
-        daemon = self.on_a_tiny_disk()
-        self.ok(daemon, "POST", "/attachments", attachment("c1"))
-        self.install_keys(daemon)
-        before = self.everything(daemon)
-        self.kill(daemon)
-        self.fill(daemon)
-        daemon.start()
-        self.assertFalse(self.status(daemon)["state_ok"])
-        self.assertEqual(self.everything(daemon), before)
-        channel = self.ok(daemon, "GET", "/channels/ch1")
-        self.assertIn("could be reserved", channel["reason"], "fail closed")
-        os.unlink(os.path.join(os.path.dirname(daemon.state_path), "filler"))
-        deadline = time.monotonic() + 10
-        while channel["reason"] and time.monotonic() < deadline:
-            time.sleep(0.1)
-            channel = self.ok(daemon, "GET", "/channels/ch1")
-        self.assertEqual(channel["reason"], "")
-        self.assertTrue(self.status(daemon)["state_ok"])
-
-    def test_a_limit_on_the_size_of_files(self):
-        daemon = self.start()
-        pid = daemon.process.pid
-        _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        self.check(daemon, lambda: resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, hard)),
-                   lambda: resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard)))
 
 
 class Files(StoreTest):

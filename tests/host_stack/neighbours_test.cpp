@@ -166,6 +166,43 @@ TEST(Bounds, LargeConfigurationIsAskedForInPortions) {
     EXPECT_EQ(edge.stack.counters().arp_requests_sent, 1000 + 4) << "each one once";
 }
 
+TEST(Bounds, ManyLinksAreAskedForBeforeTheyAreAnnounced) {
+    constexpr std::size_t kLinks = 1000;
+    std::vector<Link> links;
+    for (std::size_t i = 0; i < kLinks; ++i) {
+        links.push_back(default_links()[0]);
+        links.back().id.attachment = AttachmentId{i};
+        links.back().vlan = static_cast<uint16_t>(i + 1);
+        links.back().local.ipv6.reset();
+        links.back().wanted = {Ipv4Addr{links.back().local.ipv4->addr.value + 1}};
+    }
+    std::vector<SentFrame> sent;
+    HostStack stack([&](PortId port, std::span<const uint8_t> frame) {
+        sent.push_back({port, {frame.begin(), frame.end()}});
+        return true;
+    });
+    // An announcement has the same address as sender and target (RFC 5227).
+    constexpr std::size_t kSender = 18 + 14, kTarget = 18 + 24;
+    const auto announces = [](const SentFrame& frame) {
+        return std::equal(frame.octets.begin() + kSender, frame.octets.begin() + kSender + 4,
+                          frame.octets.begin() + kTarget);
+    };
+    uint64_t now_ns = 1;
+    stack.set_links(links, now_ns);
+    std::size_t announced = 0;
+    for (bool first = true; announced < kLinks; first = false) {
+        const auto frames = std::exchange(sent, {});
+        ASSERT_FALSE(frames.empty());
+        EXPECT_LE(frames.size(), 2 * host::kMaxAsksPerAdvance);
+        if (first) {
+            EXPECT_FALSE(announces(frames.front()));
+        }
+        announced += static_cast<std::size_t>(std::ranges::count_if(frames, announces));
+        stack.tick(now_ns += 100 * kMillisecond);
+    }
+    EXPECT_EQ(announced, kLinks) << "each one once";
+}
+
 TEST(Links, AppearingLinksAreAnnounced) {
     std::vector<SentFrame> sent;
     HostStack stack([&](PortId port, std::span<const uint8_t> frame) {

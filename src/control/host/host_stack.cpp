@@ -49,10 +49,10 @@ void HostStack::State::set_link(Link next) {
     // so that peers need not wait for their entries to age.
     const bool moved =
         !old || old->port != link.port || old->vlan != link.vlan || old->mac != link.mac;
-    if (moved || old->local.ipv4 != link.local.ipv4)
-        announce_arp(link);
-    if (moved || old->local.ipv6 != link.local.ipv6)
-        announce_nd(link);
+    const bool ipv4 = moved || old->local.ipv4 != link.local.ipv4;
+    const bool ipv6 = moved || old->local.ipv6 != link.local.ipv6;
+    if (ipv4 || ipv6)
+        announcements.push_back({id, ipv4, ipv6});
     neighbours.configure(link, now_ns);
 }
 
@@ -155,6 +155,20 @@ void HostStack::State::settle() {
         }
 }
 
+// Behind settle(): with thousands of links announcements would leave no room for the questions that
+// traffic waits for, which are asked again a second later.
+void HostStack::State::announce() {
+    for (std::size_t n = 0; n < kMaxAnnounced && !announcements.empty(); ++n) {
+        const Announcement next = announcements.front();
+        announcements.pop_front();
+        const Link* link = links.find(next.link);
+        if (link != nullptr && next.ipv4)
+            announce_arp(*link);
+        if (link != nullptr && next.ipv6)
+            announce_nd(*link);
+    }
+}
+
 void HostStack::State::count_dropped(LinkId link, std::size_t packets) {
     counters.held_packets_dropped += packets;
     if (packets != 0 && held_dropped)
@@ -169,12 +183,14 @@ void HostStack::set_links(std::vector<Link> links, uint64_t now_ns) {
     state_->now_ns = now_ns;
     state_->set_links(std::nullopt, std::move(links));
     state_->settle();
+    state_->announce();
 }
 
 void HostStack::set_links(AttachmentId attachment, std::vector<Link> links, uint64_t now_ns) {
     state_->now_ns = now_ns;
     state_->set_links(attachment, std::move(links));
     state_->settle();
+    state_->announce();
 }
 
 void HostStack::receive(const Punt& punt, uint64_t now_ns) {
@@ -187,12 +203,14 @@ void HostStack::tick(uint64_t now_ns) {
     state_->now_ns = now_ns;
     state_->neighbours.advance(now_ns);
     state_->settle();
+    state_->announce();
 }
 
 void HostStack::set_link(Link link, uint64_t now_ns) {
     state_->now_ns = now_ns;
     state_->set_link(std::move(link));
     state_->settle();
+    state_->announce();
 }
 
 void HostStack::remove_link(LinkId link, uint64_t now_ns) {

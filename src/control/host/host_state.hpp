@@ -10,12 +10,17 @@
 #include "control/host/packet_view.hpp"
 #include "control/host_stack.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
 
 namespace isthmus::control {
+
+// Announced at once, and in a tick, as long as there are more.
+inline constexpr std::size_t kMaxAnnounced = 256;
 
 struct HostStack::State {
     State(SendFrame send, HeldDropped dropped)
@@ -30,6 +35,11 @@ struct HostStack::State {
     HostStackCounters counters;
     uint64_t now_ns = 0;
     uint16_t next_identification = 0; // of IPv4 packets the edge makes
+    struct Announcement {
+        LinkId link;
+        bool ipv4, ipv6;
+    };
+    std::deque<Announcement> announcements;
 
     // host_stack.cpp
     // Without an attachment, `next` are the links of all.
@@ -44,6 +54,8 @@ struct HostStack::State {
     void forward(const NeighbourKey& next_hop, MacAddr mac, host::Octets frame);
     // Does what the neighbour table asks for until nothing is left to do.
     void settle();
+    // Own addresses that are due, as many as the way to the workers has room for beside questions.
+    void announce();
 
     // host_arp.cpp
     void receive_arp(const Link& link, const host::L2View& l2);

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from demo_counters import CHANNELS, EDGES, other
@@ -60,6 +61,38 @@ class Measured:
                 f"then {self.mib:.0f} MiB")
 
 
+class OtherClient(threading.Thread):
+    """Asks for little while others load much: how long it waits for each answer."""
+
+    def __init__(self, socket_path):
+        super().__init__(daemon=True)
+        self._client = Client(socket_path, timeout=60)
+        self._end = threading.Event()
+        self.waits_ms = []
+
+    def run(self):
+        while not self._end.wait(0.005):
+            begin = time.monotonic()
+            self._client.get("/v1/edges/aws/channels/ch1")
+            self.waits_ms.append(1000 * (time.monotonic() - begin))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self.join()
+        self._client.close()
+
+    def at(self, share):
+        return sorted(self.waits_ms)[min(int(len(self.waits_ms) * share), len(self.waits_ms) - 1)]
+
+    def text(self):
+        return (f"{len(self.waits_ms)} requests of another client meanwhile: p50 "
+                f"{self.at(0.5):.1f} ms, p99 {self.at(0.99):.1f} ms, longest {self.at(1):.0f} ms")
+
+
 def attachment(edge, number, routes):
     here, there = VPC_NET[edge], VPC_NET[other(edge)]
     features = {
@@ -87,13 +120,16 @@ def load_million(daemon, client, ctl, checks, figures):
     with tempfile.NamedTemporaryFile("w", suffix=".routes") as file:
         file.writelines(f"{prefix} channels\n" for prefix in routes)
         file.flush()
-        with Measured(daemon.pid) as measured:
+        with OtherClient(daemon.socket_path) as other_client, Measured(daemon.pid) as measured:
             subprocess.run([ctl, "--socket", daemon.socket_path, "--edge", "aws", "route", "load",
                             "customer-0", file.name], check=True)
     time.sleep(2)  # what the request has used is given back within a second
     rest = memory_mib(daemon.pid)
     print(f"1,000,000 routes by isthmusctl route load: {measured.text()}; {before:.0f} MiB before, "
           f"{rest:.0f} MiB two seconds later", flush=True)
+    print(other_client.text(), flush=True)
+    figures["million_other_p99_ms"] = other_client.at(0.99)
+    figures["million_other_longest_ms"] = other_client.at(1)
     figures["million_mib_before"], figures["million_mib_after"] = before, rest
     client.call("DELETE", "/v1/edges/aws/attachments/customer-0")
     checks.at_most("a million routes in one request", measured.seconds, 10, "s")
@@ -128,6 +164,7 @@ def load_many(daemon, client, count, checks, figures):
 def main():
     parser = argparse.ArgumentParser(prog="scripts/bench-routes", description=__doc__)
     parser.add_argument("--attachments", type=int, default=4000, help="default 4000")
+    parser.add_argument("--only", choices=("million", "many"), help="one of the two parts")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if not 0 < arguments.attachments <= 2 * VLANS:
@@ -139,6 +176,8 @@ def main():
             template.write(f"max_attachments = {MAX_ATTACHMENTS}\n{demo.read()}")
         template.flush()
         for part in (load_million, load_many):
+            if arguments.only and part.__name__ != f"load_{arguments.only}":
+                continue
             with Daemon(os.path.join(programs, "isthmusd"), template.name) as daemon:
                 client = Client(daemon.socket_path, timeout=60)
                 if part is load_million:

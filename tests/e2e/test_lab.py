@@ -4,140 +4,21 @@ import json
 import os
 import re
 import signal
-import struct
-import subprocess
-import tempfile
 import time
 
 import tap
+from lab_tools import (
+    CHANNELS, DIR, LAB, MACSEC, SCRATCH, api,
+    attachment_packets, capture, cpu_seconds, echo_requests, ether_types, finish,
+    iperf, kernel_counters, ns, pid_of, ping, ping_once,
+    port_counters, runs, set_feature_mtu, start, wait_for,
+)
 from tap import expect, expect_equal, run
 
-LAB = os.path.join(tap.ROOT, "scripts", "lab")
-DIR = "/run/isthmus-lab"
 NAMESPACES = ("vpc-a", "vpc-b", "vpc-c", "vpc-d", "edge-aws", "edge-gcp", "wire")
-CHANNELS = ("ch1", "ch2", "ch3", "ch4")
-MACSEC = 0x88E5
 FIGURES = {}
 
 watch = {}
-SCRATCH = tempfile.TemporaryDirectory(prefix="isthmus-e2e-")
-
-
-# --- helpers --------------------------------------------------------------------------------------
-
-
-def ns(name, *command, **options):
-    return run("ip", "netns", "exec", name, *command, **options)
-
-
-def start(name, *command):
-    """A command in the background, in a namespace."""
-    return subprocess.Popen(
-        ["ip", "netns", "exec", name, *[str(word) for word in command]],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )
-
-
-def finish(process, number=signal.SIGINT, timeout=10):
-    if process.poll() is None:
-        process.send_signal(number)
-    try:
-        return process.communicate(timeout=timeout)[0]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()[0]
-
-
-def ctl(edge, *command, **options):
-    program = os.path.join(tap.BUILD, "src", "control", "isthmusctl")
-    return run(program, "--socket", f"{DIR}/{edge}.sock", *command, **options)
-
-
-def api(edge, path):
-    text = run("curl", "--silent", "--show-error", "--fail", "--max-time", 5, "--unix-socket",
-               f"{DIR}/{edge}.sock", f"http://isthmus{path}")
-    return json.loads(text)
-
-
-def ping(name, address, *options, count=5):
-    """Every packet must come back."""
-    text = ns(name, "ping", "-n", "-c", count, "-i", "0.1", "-W", 2, *options, address, check=False)
-    expect(f"{count} received, 0% packet loss" in text, text)
-    return text
-
-
-def ping_once(name, address, *options):
-    """One packet; what ping says."""
-    return ns(name, "ping", "-n", "-c", 1, "-W", 2, *options, address, check=False)
-
-
-def pid_of(edge):
-    with open(f"{DIR}/{edge}.pid", encoding="ascii") as file:
-        return int(file.read())
-
-
-def runs(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-            return not file.read().rsplit(") ", 1)[1].startswith("Z")
-    except OSError:
-        return False
-
-
-def echo_requests(name):
-    """ICMP and ICMPv6 echo requests that a host has received."""
-    lines = [line.split() for line in ns(name, "cat", "/proc/net/snmp").splitlines()]
-    names, values = [line for line in lines if line[0] == "Icmp:"]
-    count4 = int(values[names.index("InEchos")])
-    match = re.search(r"Icmp6InEchos\s+(\d+)", ns(name, "cat", "/proc/net/snmp6"))
-    return count4, int(match.group(1))
-
-
-def attachment_packets(edge, name):
-    for entry in api(edge, "/v1/counters")["attachments"]:
-        if entry["name"] == name:
-            return entry["egress"]["rx_packets"] + entry["ingress"]["rx_packets"]
-    raise AssertionError(f"no attachment {name}")
-
-
-def iperf(address, *options, client="vpc-a", server="vpc-b"):
-    """Result of an iperf3 test."""
-    serving = start(server, "iperf3", "--server", "--one-off", "--bind", address)
-    try:
-        for _ in range(50):
-            if ":5201 " in ns(server, "ss", "-Hltn"):
-                break
-            time.sleep(0.1)
-        text = ns(client, "iperf3", "--client", address, "--json", "--time", 3, *options,
-                  check=False)
-    finally:
-        finish(serving, signal.SIGTERM)
-    result = json.loads(text)
-    expect("error" not in result, result.get("error"))
-    return result["end"]
-
-
-def ether_types(path):
-    """EtherType of each frame of a capture, as tcpdump writes it."""
-    with open(path, "rb") as file:
-        data = file.read()
-    expect_equal(data[:4], b"\xd4\xc3\xb2\xa1", "magic number of the capture")
-    found, at = [], 24
-    while at < len(data):
-        captured = struct.unpack_from("<I", data, at + 8)[0]
-        found.append(struct.unpack_from(">H", data, at + 16 + 12)[0])
-        at += 16 + captured
-    return found
-
-
-def capture(channel, *options):
-    path = os.path.join(SCRATCH.name, f"{channel}-{len(watch)}-{time.monotonic_ns()}.pcap")
-    process = start("wire", "tcpdump", "-i", f"{channel}-aws", "-w", path, "-s", 64, "-U",
-                    "-Z", "root", *options)
-    # It says so when it listens; what is sent before is not its business.
-    while "listening on" not in process.stdout.readline():
-        expect(process.poll() is None, "tcpdump does not start")
-    return process, path
 
 
 # --- set-up ---------------------------------------------------------------------------------------
@@ -231,13 +112,6 @@ def path_mtu_is_told():
             run("ip", version, "-n", "vpc-a", "route", "flush", "cache")
 
 
-def set_feature_mtu(mtu):
-    for n, channel in enumerate(CHANNELS, start=1):
-        ctl("aws", "feature", "set", "customer-1", channel, "--vlan", 1025, "--mtu", mtu,
-            "--address", f"169.254.1{n}.1/30", "--peer", f"169.254.1{n}.2",
-            "--address", f"fd00:ffff:1:{n}::1/64", "--peer", f"fd00:ffff:1:{n}::2")
-
-
 def iperf3_tcp_ipv4():
     tcp("tcp4_gbps", "10.2.0.10")
 
@@ -297,13 +171,6 @@ def a_customer_without_its_host_reaches_nobody():
     wait_for(lambda: "1 received" in ping_once("vpc-c", "10.2.0.10"), "customer 2 comes back")
 
 
-def wait_for(condition, what, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        expect(time.monotonic() < deadline, f"{what}: not within {seconds} s")
-        time.sleep(0.2)
-
-
 def tcpdump_sees_nothing_but_macsec():
     captures = [capture(channel) for channel in CHANNELS]
     try:
@@ -336,16 +203,6 @@ def accounting_is_balanced():
         alarming = ("macsec_", "frame_")
         wrong = {r: n for r, n in entry["drops"].items() if n and r.startswith(alarming)}
         expect_equal(wrong, {}, f"drops at {edge} that should not be")
-
-
-def port_counters(edge):
-    ports = api(edge, f"/v1/edges/{edge}/ports")["ports"]
-    return {port["name"]: port for port in ports}
-
-
-def kernel_counters(edge):
-    links = json.loads(run("ip", "-n", f"edge-{edge}", "-s", "-j", "link", "show"))
-    return {link["ifname"]: link["stats64"] for link in links}
 
 
 def devices_and_kernel_agree():
@@ -428,12 +285,6 @@ def a_vanished_interface_is_told():
     time.sleep(1)
     expect(cpu_seconds(before) - used < 0.5, "the edge spins")
     expect_equal((pid_of("aws"), told()), (before, 1), "process, and how often it was told")
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-        fields = file.read().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def status_shows_both_edges():

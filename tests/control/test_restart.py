@@ -63,6 +63,8 @@ class Forwarding(RestartCase):
             for channel in CHANNELS:
                 self.secure(channel, edge, peer)
         self.all_cross()
+        path = "/v1/edges/aws/attachments/c"
+        before = self.daemon.raw("GET", path)
         # The second time nothing has passed between two crashes.
         for crashes in (1, 3):
             reserved = {(edge, channel): self.tx_sa(edge, channel)["pn_limit"]
@@ -80,6 +82,14 @@ class Forwarding(RestartCase):
             # The simulated hosts are part of the process; of the edges nothing is installed.
             self.all_cross()
             self.assertEqual({k: v for k, v in self.refused().items() if v}, {})
+        after = self.daemon.raw("GET", path)
+        for reply in (before, after):
+            del reply.json["counters"]
+        self.assertEqual(after.json, before.json)
+        self.assertGreater(self.ok("GET", "/status")["generation"], 0)
+        self.assertNotEqual(after.headers["ETag"], before.headers["ETag"], "of another run")
+        late = self.daemon.raw("DELETE", path, headers={"If-Match": before.headers["ETag"]})
+        self.assertEqual(late.status, 412, late.text)
 
 
 class Replay(RestartCase):

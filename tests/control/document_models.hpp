@@ -7,7 +7,9 @@
 #include <fmt/format.h>
 
 #include <random>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace isthmus::control::test {
@@ -36,6 +38,17 @@ inline Model empty_model() {
     model.channel_admin.assign(model.config.channels.size(), AdminState::up);
     model.port_enabled.assign(model.config.ports.size(), true);
     return model;
+}
+
+inline Result<Plan> plan_of(const Model& model, std::span<const ChannelKeys> keys,
+                            std::string_view text) {
+    auto body = parse_json(text);
+    if (!body)
+        return body.error();
+    auto document = read_document(*std::move(body), model.config);
+    if (!document)
+        return document.error();
+    return make_plan(model, keys, *std::move(document));
 }
 
 class RandomModels {

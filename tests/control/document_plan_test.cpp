@@ -11,18 +11,8 @@ namespace isthmus::control {
 namespace {
 
 using test::empty_model;
+using test::plan_of;
 using test::RandomModels;
-
-Result<Plan> plan_of(const Model& model, std::span<const ChannelKeys> keys,
-                     const std::string& text) {
-    auto body = parse_json(text);
-    if (!body)
-        return body.error();
-    auto document = read_document(*std::move(body), model.config);
-    if (!document)
-        return document.error();
-    return make_plan(model, keys, *std::move(document));
-}
 
 // All that a document can say of a model, whatever slots its attachments have.
 std::string state_of(const Model& model) {

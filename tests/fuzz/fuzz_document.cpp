@@ -34,20 +34,10 @@ void check(const Error& error) {
         std::abort();
 }
 
-Result<Plan> plan_of(const Model& model, std::string_view text) {
-    auto body = parse_json(text);
-    if (!body)
-        return body.error();
-    auto document = read_document(*std::move(body), model.config);
-    if (!document)
-        return document.error();
-    return make_plan(model, keys(), *std::move(document));
-}
-
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
-    auto plan = plan_of(start(), {reinterpret_cast<const char*>(data), size});
+    auto plan = test::plan_of(start(), keys(), {reinterpret_cast<const char*>(data), size});
     if (!plan) {
         check(plan.error());
         return 0;
@@ -56,7 +46,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
         std::abort();
     Model model = start();
     exchange(model, *plan);
-    const auto again = plan_of(model, export_document(model, keys()));
+    const auto again = test::plan_of(model, keys(), export_document(model, keys()));
     if (!again || !again->empty())
         std::abort();
     return 0;

@@ -11,7 +11,9 @@
 #include <stdbool.h>
 
 const volatile struct steer_settings settings;
-volatile __u32 untagged; // the port has an untagged attachment; set while frames come
+// Set while frames come.
+volatile __u32 untagged;   // the port has an untagged attachment
+volatile __u32 shared_mac; // the interface has the MAC of the edge
 
 struct {
     __uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -133,7 +135,7 @@ static __always_inline __u32 steer_group_ipv6(const void* at, const void* end) {
 
 // To the edge's MAC. If that is the interface's too, the kernel keeps what is for its addresses.
 static __always_inline __u32 steer_unicast(__be16 type, const void* at, const void* end) {
-    if (!settings.shared_mac)
+    if (!shared_mac)
         return STEER_UNICAST;
     if (type == bpf_htons(ETH_P_IP)) {
         const struct ipv4* ip = at;

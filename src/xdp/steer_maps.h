@@ -42,8 +42,7 @@ struct steer_settings {
     __u16 clear_types[STEER_ETHER_TYPES]; /* 0: none */
     __u8 clear_groups[STEER_GROUPS][6];
     __u8 clear_group_count;
-    __u8 mac[6];     /* of the edge */
-    __u8 shared_mac; /* the interface has the same */
+    __u8 mac[6]; /* of the edge */
     __u8 all;
 };
 

@@ -106,10 +106,9 @@ uint16_t network_order(uint16_t value) {
     return __builtin_bswap16(value);
 }
 
-steer_settings settings_for(const Request& request, const MacAddr& mac, bool shared_mac) {
+steer_settings settings_for(const Request& request, const MacAddr& mac) {
     steer_settings settings{};
     std::copy(mac.octets.begin(), mac.octets.end(), settings.mac);
-    settings.shared_mac = shared_mac;
     settings.all = request.device.all_frames;
     if (!request.channel)
         return settings;
@@ -168,15 +167,15 @@ Result<Steering> Steering::attach(const Interface& interface, const Request& req
         return good.error();
     Steering made;
     made.mac_ = mac;
-    made.shared_mac_ = mac == interface.mac();
     steer_bpf*& skeleton = made.program_->skeleton;
     skeleton = steer_bpf__open();
     if (skeleton == nullptr)
         return kernel_says("opening the steering program", errno);
-    skeleton->rodata->settings = settings_for(request, mac, made.shared_mac_);
+    skeleton->rodata->settings = settings_for(request, mac);
     bpf_map__set_max_entries(skeleton->maps.sockets, queues);
     if (const int code = steer_bpf__load(skeleton); code != 0)
         return kernel_says("loading the steering program", -code);
+    made.follow_interface(interface.mac());
     if (auto good = made.attach_program(interface.index(), request.device.mode); !good)
         return good.error();
     return made;
@@ -212,6 +211,11 @@ Result<void> Steering::add_socket(uint16_t queue, int socket) {
                             BPF_ANY) != 0)
         return kernel_says(fmt::format("the socket of queue {}", queue), errno);
     return {};
+}
+
+void Steering::follow_interface(const MacAddr& mac) {
+    shared_mac_ = mac == mac_;
+    __atomic_store_n(&program_->skeleton->bss->shared_mac, uint32_t{shared_mac_}, __ATOMIC_RELEASE);
 }
 
 Result<void> Steering::follow(std::span<const dataplane::PortLink> links) {

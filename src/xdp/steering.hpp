@@ -30,6 +30,8 @@ class Steering {
     [[nodiscard]] const std::string& how() const { return how_; } // in words
     [[nodiscard]] Result<void> add_socket(uint16_t queue, int socket);
 
+    // The interface has this MAC now.
+    void follow_interface(const MacAddr& mac);
     // While frames come: what is new is added before what is gone is removed. Errors: no room.
     [[nodiscard]] Result<void> follow(std::span<const dataplane::PortLink> links);
     [[nodiscard]] Result<void> set_host_addresses(const std::vector<IpAddr>& addresses);

@@ -14,7 +14,7 @@
 namespace isthmus::xdp {
 namespace {
 
-// The kernel's addresses are looked at in every n-th tick of the control thread.
+// The kernel's addresses and queues are looked at in every n-th tick of the control thread.
 constexpr unsigned kAddressTicks = 10;
 
 using Sockets = std::vector<std::unique_ptr<XdpSocket>>;
@@ -32,11 +32,11 @@ class XdpPort final : public dataplane::Port {
     XdpPort(Parts parts, const Request& request, const Plan& plan, MacAddr mac)
         : interface_(std::move(parts.interface)), membership_(std::move(parts.membership)),
           steering_(std::move(parts.steering)), sockets_(std::move(parts.sockets)), plan_(plan),
-          mac_(mac), l2_payload_(request.l2_payload) {
+          mac_(mac), interface_mac_(interface_.mac()), l2_payload_(request.l2_payload) {
         if (interface_.strips_vlan_tags())
-            event_ = fmt::format("interface {0} takes VLAN tags out of frames before they are seen "
-                                 "here; ethtool -K {0} rxvlan off",
-                                 interface_.name());
+            tell("interface {0} takes VLAN tags out of frames before they are seen here; "
+                 "ethtool -K {0} rxvlan off",
+                 interface_.name());
         mode_ = fmt::format("{}, {}, {} queue{}{}", steering_->how(),
                             sockets_[0]->zero_copy() ? "zero copy" : "copy", plan_.rx_queues,
                             plan_.rx_queues == 1 ? "" : "s",
@@ -80,7 +80,7 @@ class XdpPort final : public dataplane::Port {
 
     bool wants_links() const override { return !stopped_; }
     void follow_links(std::span<const dataplane::PortLink> links) override {
-        tell(steering_->follow(links));
+        check(steering_->follow(links));
         follow_host();
     }
     std::string take_event() override {
@@ -98,13 +98,43 @@ class XdpPort final : public dataplane::Port {
     }
 
   private:
-    void tell(const Result<void>& result) {
+    template <class... Values> void tell(fmt::format_string<Values...> text, Values&&... values) {
+        if (!event_.empty())
+            event_ += "; ";
+        event_ += fmt::format(text, std::forward<Values>(values)...);
+    }
+    template <class Value> bool check(const Result<Value>& result) {
         if (!result)
-            event_ = result.error().message;
+            tell("{}", result.error().message);
+        return static_cast<bool>(result);
     }
     void follow_host() {
         if (steering_->shares_mac())
-            tell(steering_->set_host_addresses(interface_.addresses()));
+            check(steering_->set_host_addresses(interface_.addresses()));
+    }
+    // The edge keeps the address that neighbours and the far SecY know it by.
+    void follow_mac() {
+        const MacAddr now = interface_.mac();
+        if (now == interface_mac_)
+            return;
+        interface_mac_ = now;
+        steering_->follow_interface(now);
+        tell("interface {} has MAC {} now; the port keeps {}, and goes on receiving for it",
+             interface_.name(), to_string(now), to_string(mac_));
+        if (auto membership = interface_.receive_for(mac_); check(membership))
+            membership_ = std::move(*membership);
+    }
+    // Who polls which queue is settled when workers start. Queues that have a socket can not be
+    // taken away: the kernel refuses that.
+    void watch_queues() {
+        const uint16_t queues = interface_.rx_queues();
+        if (queues > plan_.rx_queues && queues != told_queues_)
+            tell(
+                "interface {0} has {1} receive queues now, the port has sockets for {2}: frames of "
+                "the edge that come by the others are lost; start isthmusd again to use them, or "
+                "set their number back (ethtool -L {0})",
+                interface_.name(), queues, plan_.rx_queues);
+        told_queues_ = queues;
     }
 
     void watch() {
@@ -112,19 +142,21 @@ class XdpPort final : public dataplane::Port {
         up_.store(state == InterfaceState::up, std::memory_order_relaxed);
         if (state == InterfaceState::gone) {
             if (!gone_ && !stopped_)
-                event_ = fmt::format("interface {} is gone; the port stays down until isthmusd is "
-                                     "started again",
-                                     interface_.name());
+                tell("interface {} is gone; the port stays down until isthmusd is started again",
+                     interface_.name());
             gone_ = true;
             return;
         }
         const uint32_t mtu = interface_.mtu();
         if (mtu < l2_payload_ && mtu != told_mtu_)
-            event_ = fmt::format("interface {} has MTU {} now, {} octets must fit",
-                                 interface_.name(), mtu, l2_payload_);
+            tell("interface {} has MTU {} now, {} octets must fit", interface_.name(), mtu,
+                 l2_payload_);
         told_mtu_ = mtu;
-        if (++ticks_ % kAddressTicks == 0)
-            follow_host();
+        follow_mac();
+        if (++ticks_ % kAddressTicks != 0)
+            return;
+        follow_host();
+        watch_queues();
     }
 
     Interface interface_;
@@ -132,12 +164,13 @@ class XdpPort final : public dataplane::Port {
     std::optional<Steering> steering_; // until it is stopped
     Sockets sockets_;                  // by queue
     Plan plan_;
-    MacAddr mac_;
+    MacAddr mac_, interface_mac_;
     uint32_t l2_payload_;
     std::string mode_, event_;
     std::atomic<bool> up_{true};
     bool gone_ = false, stopped_ = false;
     uint32_t told_mtu_ = 0;
+    uint16_t told_queues_ = 0;
     unsigned ticks_ = 0;
     dataplane::DeviceLosses final_losses_;
     std::vector<dataplane::NamedCount> final_counts_;

@@ -197,6 +197,65 @@ TEST_F(Lifecycle, LinkAndVanishingOfTheInterfaceAreNoticed) {
     EXPECT_EQ(attached_program(), 0u);
 }
 
+// As often as it takes until everything has been looked at.
+std::string next_event(dataplane::Port& port) {
+    std::string event;
+    for (int ticks = 0; ticks < 20 && event.empty(); ++ticks)
+        event = port.take_event();
+    return event;
+}
+
+TEST_F(Lifecycle, QueuesThatAreAddedAreTold) {
+    make_pair(1500, 2);
+    ASSERT_TRUE(far_run("ethtool -L b0 tx 1") && run("ethtool -L a0 rx 1"));
+    open(request(",frames=all"));
+    EXPECT_EQ(next_event(*port_), "");
+    ASSERT_TRUE(run("ethtool -L a0 rx 2"));
+    EXPECT_EQ(next_event(*port_),
+              "interface a0 has 2 receive queues now, the port has sockets for 1: frames of the "
+              "edge that come by the others are lost; start isthmusd again to use them, or set "
+              "their number back (ethtool -L a0)");
+    EXPECT_EQ(next_event(*port_), "");
+    ASSERT_TRUE(run("ethtool -L a0 rx 1"));
+    EXPECT_EQ(next_event(*port_), "");
+    ASSERT_TRUE(run("ethtool -L a0 rx 2"));
+    EXPECT_NE(next_event(*port_), "");
+    port_.reset();
+    open(request(",frames=all"));
+    EXPECT_EQ(port_->rx_queues(), 2);
+    // A queue with a socket stays.
+    EXPECT_FALSE(run("ethtool -L a0 rx 1 2>/dev/null"));
+    EXPECT_EQ(next_event(*port_), "");
+}
+
+TEST_F(Lifecycle, TheMacOfTheInterfaceMayChange) {
+    make_pair();
+    ASSERT_TRUE(
+        run("ip link set a0 address 02:49:53:54:00:01 && ip address add 10.9.0.1/24 dev a0"));
+    auto as_the_interface = request();
+    as_the_interface.mac.reset();
+    open(as_the_interface);
+    EXPECT_EQ(port_->mac(), kEdgeMac);
+    const dataplane::PortLink link{0, {IpPrefix{Ipv4Prefix{v4("10.1.0.1"), 24}}}};
+    port_->follow_links({&link, 1});
+    const Bytes to_kernel =
+        ethernet(kEdgeMac, 0x0800, ipv4({v4("10.9.0.2"), v4("10.9.0.1")}, ramp(26)));
+    far_send(to_kernel);
+    EXPECT_EQ(receive(1, 50).size(), 0u);
+    // The addresses are no longer shared: all that is sent to the edge's is the edge's.
+    ASSERT_TRUE(run("ip link set a0 address 02:49:53:54:00:09"));
+    EXPECT_EQ(next_event(*port_), "interface a0 has MAC 02:49:53:54:00:09 now; the port keeps "
+                                  "02:49:53:54:00:01, and goes on receiving for it");
+    EXPECT_EQ(next_event(*port_), "");
+    EXPECT_EQ(port_->mac(), kEdgeMac);
+    far_send(to_kernel);
+    EXPECT_EQ(receive(1), std::vector<Bytes>{to_kernel});
+    ASSERT_TRUE(run("ip link set a0 address 02:49:53:54:00:01"));
+    EXPECT_NE(next_event(*port_), "");
+    far_send(to_kernel);
+    EXPECT_EQ(receive(1, 50).size(), 0u);
+}
+
 TEST(XdpDevice, OptionsAreCheckedWithTheirNames) {
     const auto options = must(xdp::parse_device("xdp:eth0,mode=skb,copy=yes,frames=all"));
     EXPECT_EQ(options.interface, "eth0");

@@ -117,9 +117,11 @@ std::string sysfs_path(const DeviceText& device, const std::string& interface) {
 } // namespace
 
 Result<AttachedDevice> attach_device(const std::string& text, const EthdevRequest& request) {
-    const auto device = read_device(text);
+    auto device = read_device(text);
     if (!device)
         return at_port(request, device.error());
+    if (request.mac)
+        device->make_with(*request.mac);
     if (auto good = check_arguments(*device, request.l2_payload); !good)
         return at_port(request, good.error());
     const std::string interface = interface_of(*device);

@@ -133,6 +133,11 @@ std::string DeviceText::arguments_text() const {
     return text;
 }
 
+void DeviceText::make_with(const MacAddr& mac) {
+    if (is_kind(*this, "net_virtio_user") && argument("mac").empty())
+        arguments.emplace_back("mac", to_string(mac));
+}
+
 Result<DeviceText> read_device(const std::string& text) {
     const auto parts = split(text);
     auto device = read_name(text, parts[0]);

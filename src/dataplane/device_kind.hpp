@@ -3,6 +3,7 @@
 // arguments ask for what this forwarder can not do right, and limits that drivers misstate. Found
 // by trying (docs/ports.md). Pure functions; the control thread.
 
+#include "isthmus/address.hpp"
 #include "isthmus/result.hpp"
 
 #include <cstdint>
@@ -35,6 +36,8 @@ struct DeviceText {
 
     [[nodiscard]] std::string_view argument(std::string_view key) const; // empty: absent
     [[nodiscard]] std::string arguments_text() const;                    // for DPDK
+    // Adds the address of the port for a device that takes one only when it is made.
+    void make_with(const MacAddr& mac);
 };
 
 // `text`: a PCI address or a vdev of DPDK, with ",key=value" behind it. net_bonding names its

@@ -27,6 +27,19 @@ TEST(DeviceText, NameAndArgumentsAreKept) {
     EXPECT_EQ(must(read_device("0a:00.1,x=1")).name, "0000:0a:00.1");
 }
 
+TEST(DeviceText, VirtioUserIsMadeWithItsMac) {
+    const MacAddr mac{{2, 0, 0, 0, 0, 0x1f}};
+    const auto made = [&](const char* text) {
+        auto device = must(read_device(text));
+        device.make_with(mac);
+        return device.arguments_text();
+    };
+    EXPECT_EQ(made("net_virtio_user0,path=/a"), "path=/a,mac=02:00:00:00:00:1f");
+    EXPECT_EQ(made("net_virtio_user0,path=/a,mac=02:00:00:00:00:01"),
+              "path=/a,mac=02:00:00:00:00:01");
+    EXPECT_EQ(made("net_vhost0,iface=/a"), "iface=/a");
+}
+
 TEST(DeviceText, BondNamesItsMembers) {
     const auto bond = must(read_device(
         "net_bonding0,mode=4,member=(net_virtio_user0,path=/a,queues=1),member=(01:00.0)"));

@@ -11,6 +11,8 @@ import tempfile
 import time
 import unittest
 
+from xdp_edge import XdpEdge
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DAEMON = PEER = ""
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all",
@@ -44,8 +46,11 @@ class Case(unittest.TestCase):
         lines += ['poll = "adaptive"', "memory_mb = 256", "[[edge]]", 'name = "e"']
         for n, device in enumerate(devices):
             lines += ["[[port]]", f'name = "p{n}"', f'device = "{device}"', f"mtu = {mtu}"]
+        return self.launch("\n".join(lines) + "\n", launcher)
+
+    def launch(self, configuration, launcher=()):
         with open(self.path("toml"), "w", encoding="ascii") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write(configuration)
         with open(self.path("log"), "wb") as log:
             process = subprocess.Popen(
                 [*launcher, DAEMON, "--config", self.path("toml")], stdout=log, stderr=log
@@ -162,6 +167,39 @@ class PlainUser(Case):
         self.assertRegex(text, r"(?m)^Uid:\s*65534\s")
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
             client.connect(path("sock"))
+        self.ends(daemon)
+
+
+@skip_without_root("only root has AF_XDP")
+class XdpRestart(Case):
+    def setUp(self):
+        super().setUp()
+        self.edge = XdpEdge()
+
+    def tearDown(self):
+        super().tearDown()
+        self.edge.remove()
+
+    def start_edge(self):
+        daemon = self.launch(self.edge.configuration(self.folder))
+        self.await_log("ready:")
+        return daemon
+
+    def test_a_killed_edge_forwards_again(self):
+        daemon = self.start_edge()
+        self.assertNotEqual(self.edge.passes(), "", "nothing is installed yet")
+        self.edge.install(self.path("sock"))
+        self.assertEqual(self.edge.passes(), "", self.log())
+        for _ in range(2):
+            daemon.kill()
+            daemon.wait()
+            # The kernel has its interfaces back, and the edge takes them again.
+            daemon = self.start_edge()
+            self.assertEqual(self.edge.passes(), "", self.log())
+            steered = self.edge.steered(self.path("sock"))
+            for port, verdict in (("vpc", "vlan"), ("vpc", "unicast"), ("ch1", "vlan")):
+                self.assertGreater(steered[port][verdict], 0, f"{port} {verdict}: {steered}")
+            self.assertEqual(steered["ch1"]["no_socket"], 0)
         self.ends(daemon)
 
 

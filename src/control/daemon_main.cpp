@@ -123,7 +123,9 @@ class EventLoop {
         watch(server.fd());
         for (;;) {
             epoll_event event{};
-            epoll_wait(epoll_, &event, 1, server.timeout_ms().value_or(-1));
+            // DPDK's TAP driver has a signal for each frame that arrives: nothing to do here.
+            if (epoll_wait(epoll_, &event, 1, server.timeout_ms().value_or(-1)) < 0)
+                continue;
             signalfd_siginfo signal{};
             if (read(signals_, &signal, sizeof signal) == sizeof signal)
                 return static_cast<int>(signal.ssi_signo);

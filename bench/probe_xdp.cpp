@@ -2,6 +2,8 @@
 // as fast as they come: frames a second, and what receiving and sending cost. One measurement for
 // each process; scripts/bench-xdp takes turns.
 
+#include "packet_feed.hpp"
+
 #include "dataplane/eal.hpp"
 #include "dataplane/ethdev_port.hpp"
 #include "tests/must.hpp"
@@ -11,16 +13,12 @@
 #include <rte_cycles.h>
 #include <rte_mbuf.h>
 
-#include <arpa/inet.h>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <linux/if_packet.h>
-#include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/socket.h>
 #include <thread>
 #include <vector>
 
@@ -59,29 +57,13 @@ PortPtr open_port(bool ours, int number, const std::string& interface, rte_mempo
     return test::must(dataplane::open_device(device, request));
 }
 
-// Offers frames to an interface by a packet socket.
-void offer(const char* interface, std::size_t size, const std::atomic<bool>& stop) {
+void feed(const std::string& interface, std::size_t size, const std::atomic<bool>& stop) {
     pin(kSender);
-    const int fd = socket(AF_PACKET, SOCK_RAW, 0);
-    sockaddr_ll address{};
-    address.sll_family = AF_PACKET;
-    address.sll_ifindex = static_cast<int>(if_nametoindex(interface));
-    const int on = 1;
-    setsockopt(fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof on);
-    if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-        std::abort();
     std::vector<uint8_t> frame(size, 0);
     frame[0] = frame[6] = 2;
     frame[12] = 0x88;
     frame[13] = 0xb5;
-    iovec part{frame.data(), frame.size()};
-    std::vector<mmsghdr> messages(kBurst);
-    for (mmsghdr& message : messages) {
-        message.msg_hdr.msg_iov = &part;
-        message.msg_hdr.msg_iovlen = 1;
-    }
-    while (!stop.load(std::memory_order_relaxed))
-        sendmmsg(fd, messages.data(), kBurst, 0);
+    bench::offer(interface, {frame}, stop);
 }
 
 struct Figures {
@@ -125,7 +107,7 @@ int measure(bool ours, std::size_t size, double seconds) {
         test::must(dataplane::make_packet_pool(16383, dataplane::packet_room(1500)));
     const PortPtr in = open_port(ours, 0, "in0", pool), out = open_port(ours, 1, "in1", pool);
     std::atomic<bool> stop{false};
-    std::thread sender([&] { offer("out0", size, stop); });
+    std::thread sender([&] { feed("out0", size, stop); });
     pin(kForwarder);
     (void)forward(*in, *out, 0.3); // warm
     const Figures figures = forward(*in, *out, seconds);

@@ -220,12 +220,28 @@ def names(text):
     return [name for name in CONTESTANTS if name in wanted]
 
 
-def options():
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench-peers", description=__doc__.splitlines()[0]
+def common_options(program, about, rounds, seconds):
+    parser = argparse.ArgumentParser(prog=program, description=about.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"default {rounds}")
+    parser.add_argument(
+        "--seconds", type=float, default=seconds, help=f"of a measurement, default {seconds}"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="default 5")
-    parser.add_argument("--seconds", type=float, default=3, help="of a measurement, default 3")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
+    return parser
+
+
+def checked(parser, largest):
+    arguments = parser.parse_args()
+    for size in arguments.sizes:
+        if not 60 <= size <= largest:
+            parser.error(f"--sizes: {size} is not within 60..{largest}")
+    if arguments.rounds < 1 or arguments.seconds <= 0:
+        parser.error("--rounds and --seconds must be above 0")
+    return arguments
+
+
+def options():
+    parser = common_options("scripts/bench-peers", __doc__, rounds=5, seconds=3)
     parser.add_argument(
         "--sizes", type=numbers, default=list(SIZES), help="frames without FCS, default 60,512,1400"
     )
@@ -235,15 +251,8 @@ def options():
     parser.add_argument(
         "--no-avx512", action="store_true", help="AES-GCM as a CPU without AVX-512 computes it"
     )
-    parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    for size in arguments.sizes:
-        # ipsec-secgw adds up to 57 octets, and must not come over an MTU of 1500.
-        if not 60 <= size <= 1456:
-            parser.error(f"--sizes: {size} is not within 60..1456")
-    if arguments.rounds < 1 or arguments.seconds <= 0:
-        parser.error("--rounds and --seconds must be above 0")
-    return arguments
+    # ipsec-secgw adds up to 57 octets, and must not come over an MTU of 1500.
+    return checked(parser, 1456)
 
 
 def stop_on_signal(number, _frame):
@@ -269,12 +278,17 @@ def main():
     return 0
 
 
-def show(rounds, about, arguments):
-    path = os.path.join(arguments.build, "report", "peers.json")
+def write_report(arguments, name, content):
+    path = os.path.join(arguments.build, "report", name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(report(rounds, about, arguments.seconds), file, indent=2)
+        json.dump(content, file, indent=2)
         file.write("\n")
+    return path
+
+
+def show(rounds, about, arguments):
+    path = write_report(arguments, "peers.json", report(rounds, about, arguments.seconds))
     sizes = [f"{size} B" for size in rounds.sizes]
     pages = "hugepages" if about["hugepages"] else "ordinary pages"
     print(f"One core of {about['cpu']}, DPDK {about['dpdk']}, {pages}; Mpps, median (min..max) of")

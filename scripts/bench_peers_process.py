@@ -54,11 +54,11 @@ class Program:
         self._log_path = os.path.join(self.folder, "log")
         self._process = None
 
-    def start(self, command, env=None):
+    def start(self, command, env=None, niceness=-20):
         # It ends with this process, may use both cores, and goes before what else wants them.
         cores = f"{self.setup.main_core},{self.setup.worker_core}"
         prefix = ["setpriv", "--pdeathsig", "TERM", "taskset", "--cpu-list", cores]
-        prefix += ["nice", "--adjustment=-20"]
+        prefix += ["nice", f"--adjustment={niceness}"]
         with open(self._log_path, "wb") as log:
             self._process = subprocess.Popen(
                 prefix + command,
@@ -72,7 +72,7 @@ class Program:
         # The scheduler shares cores among sessions, and only then by niceness within one.
         try:
             with open(f"/proc/{self._process.pid}/autogroup", "w", encoding="ascii") as file:
-                file.write("-20")
+                file.write(str(niceness))
         except OSError:
             pass  # a kernel without autogroups
 
@@ -105,6 +105,9 @@ class Program:
     def counters(self):
         """(packets received from the feed, packets sent)"""
         raise NotImplementedError
+
+    def await_packets(self):
+        self.wait_for("packets", lambda: self.counters()[1])
 
     def __enter__(self):
         return self

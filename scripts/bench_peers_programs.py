@@ -1,6 +1,6 @@
 """The contestants of scripts/bench-peers: how each is started, and what it counts.
 
-All of them read net_pcap0 (a capture from memory, for ever) and send to net_null1 (frees), with the
+Unless told otherwise, all of them read net_pcap0 (a capture from memory, for ever) and send to net_null1 (frees), with the
 worker on one core and everything else on the other one.
 """
 
@@ -43,10 +43,11 @@ class Peer(Program):
     """One of DPDK's own programs. The examples want a transmit queue for every lcore, of which
     net_pcap has one: they run with one lcore, and DPDK keeps its other threads off that core."""
 
-    def __init__(self, setup, size, program, arguments, vdevs=(), lcores="0@{worker}"):
+    niceness = -20
+
+    def __init__(self, setup, program, arguments, vdevs, lcores="0@{worker}"):
         super().__init__(setup)
         self._telemetry = None
-        self._size = size
         lcores = lcores.format(main=setup.main_core, worker=setup.worker_core)
         self._command = [program, *self._eal(vdevs, lcores), "--", *arguments]
 
@@ -54,7 +55,7 @@ class Peer(Program):
         memory = ["--in-memory"] if self.setup.huge else ["--no-huge", "--no-shconf"]
         arguments = ["--lcores", lcores, *memory, "-m", str(MEMORY_MB), "--iova-mode=va"]
         arguments += ["--no-pci", "--file-prefix=bench"]
-        for vdev in (self.setup.rx_device(self.setup.capture(self._size)), _TX_DEVICE, *vdevs):
+        for vdev in vdevs:
             arguments += ["--vdev", vdev]
         return arguments
 
@@ -63,17 +64,20 @@ class Peer(Program):
             env = {"RUNTIME_DIRECTORY": self.folder}
             if not self.setup.avx512:
                 env["LD_PRELOAD"] = os.path.join(self.setup.peers, "ipsec_mb_avx2.so")
-            self.start(self._command, env)
+            self.start(self._command, env, self.niceness)
             path = os.path.join(self.folder, "dpdk", "bench", "dpdk_telemetry.v2")
             self._telemetry = self.wait_for("telemetry", lambda: Telemetry(path))
-            self.wait_for("packets", lambda: self.counters()[1])
+            self.await_packets()
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
 
+    def telemetry(self, command):
+        return self._telemetry.ask(command)
+
     def counters(self):
-        stats = [self._telemetry.ask(f"/ethdev/stats,{port}") or {} for port in (0, 1)]
+        stats = [self.telemetry(f"/ethdev/stats,{port}") or {} for port in (0, 1)]
         return stats[0].get("ipackets", 0), stats[1].get("opackets", 0)
 
     def __exit__(self, *_):
@@ -89,14 +93,16 @@ def _write(setup, name, text):
     return path
 
 
+def _devices(setup, size, *more):
+    return (setup.rx_device(setup.capture(size)), _TX_DEVICE, *more)
+
+
+TESTPMD_IO = ("--forward-mode=io", "--no-flush-rx", "--nb-cores=1", "--total-num-mbufs=16384")
+
+
 def testpmd(setup, size):
-    return Peer(
-        setup,
-        size,
-        "dpdk-testpmd",
-        ["--forward-mode=io", "--no-flush-rx", "--nb-cores=1", "--total-num-mbufs=16384"],
-        lcores="0@{main},1@{worker}",
-    )
+    devices = _devices(setup, size)
+    return Peer(setup, "dpdk-testpmd", TESTPMD_IO, devices, "0@{main},1@{worker}")
 
 
 def l3fwd(setup, size):
@@ -105,11 +111,11 @@ def l3fwd(setup, size):
     ipv6 = "R2001:200::/64 1\n"
     return Peer(
         setup,
-        size,
         os.path.join(setup.peers, "l3fwd"),
         ["-p", "0x3", "-P", "--lookup=lpm", "--parse-ptype", "--config=(0,0,0),(1,0,0)"]
         + [f"--rule_ipv4={_write(setup, 'l3fwd.v4', ipv4)}"]
         + [f"--rule_ipv6={_write(setup, 'l3fwd.v6', ipv6)}"],
+        _devices(setup, size),
     )
 
 
@@ -121,12 +127,11 @@ def l2fwd_crypto(setup, size):
     """Encrypts what follows the IPv4 header, with as much AAD as a SecTAG makes."""
     return Peer(
         setup,
-        size,
         os.path.join(setup.peers, "l2fwd-crypto"),
         ["-p", "0x3", "-q", "2", "-T", "0", "--cdev_type", "SW", "--chain", "AEAD"]
         + ["--aead_algo", "aes-gcm", "--aead_op", "ENCRYPT", "--aead_key", _colons(16)]
         + ["--aead_iv", _colons(12), "--aad", _colons(_AAD_OCTETS), "--digest_size", "16"],
-        vdevs=("crypto_aesni_gcm0", "crypto_aesni_gcm1"),  # one for each port
+        _devices(setup, size, "crypto_aesni_gcm0", "crypto_aesni_gcm1"),  # one for each port
     )
 
 
@@ -144,11 +149,10 @@ neigh port 1 {feed.PEER_MAC}
 """
     return Peer(
         setup,
-        size,
         os.path.join(setup.peers, "ipsec-secgw"),
         ["-p", "0x3", "-P", "-u", "0x2", "--config=(0,0,0),(1,0,0)"]
         + ["-f", _write(setup, "secgw.cfg", configuration)],
-        vdevs=("crypto_aesni_gcm0",),
+        _devices(setup, size, "crypto_aesni_gcm0"),
     )
 
 
@@ -191,13 +195,13 @@ name = "far"
 # The feed starts with the port, which therefore stays down until all else is configured.
 [[port]]
 name = "vpc"
-device = "{self.setup.rx_device(*self._captures)}"
+device = "{self._devices()[0]}"
 mac = "{feed.VPC_MAC}"
 admin_state = "down"
 
 [[port]]
 name = "ch1"
-device = "{_TX_DEVICE}"
+device = "{self._devices()[1]}"
 mac = "{feed.CHANNEL_MAC}"
 
 [[channel]]
@@ -221,7 +225,7 @@ capacity_mbps = 400000
                 "macsec_engine": status["macsec_engine"],
             }
             self._configure()
-            self.wait_for("packets", lambda: self.counters()[1])
+            self.await_packets()
         except BaseException as error:
             log = self.log() if self._process else ""
             self.__exit__(None, None, None)
@@ -229,6 +233,10 @@ capacity_mbps = 400000
                 raise ProgramError(f"{error}\n{log}") from error
             raise
         return self
+
+    def _devices(self):
+        """(VPC port, channel)"""
+        return self.setup.rx_device(*self._captures), _TX_DEVICE
 
     def _attachments(self):
         """(VPC VLAN, or none; channel VLAN) of each."""
@@ -267,6 +275,9 @@ capacity_mbps = 400000
         if self._macsec:
             call("POST", f"{_EDGE}/channels/ch1/tx-sas", {"an": 0, "sak": secrets.token_hex(16)})
         call("PATCH", f"{_EDGE}/ports/vpc", {"admin_state": "up"})
+
+    def get(self, path):
+        return self._client.get(path)
 
     def counters(self):
         """Of the ports; with MACsec only what was encrypted counts as sent."""

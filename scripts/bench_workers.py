@@ -6,8 +6,6 @@ second core, as in scripts/bench-peers; the other one on the first core, which t
 and this program use as well. Rounds take turns; ratios are taken within a round.
 """
 
-import argparse
-import json
 import os
 import signal
 import statistics
@@ -15,12 +13,12 @@ import sys
 import tempfile
 import time
 
-from bench_peers import ENOUGH_CPU, SETTLE_SECONDS, markdown, numbers, spread, stop_on_signal
+from bench_peers import ENOUGH_CPU, SETTLE_SECONDS, checked, common_options, markdown, numbers
+from bench_peers import spread, stop_on_signal, write_report
 from bench_peers_feed import write_capture
 from bench_peers_process import ProgramError, Setup
 from bench_peers_programs import Isthmusd
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORKERS = (1, 2)
 VPC_VLAN, CHANNEL_VLAN = 101, 1025
 GOAL = 1.85
@@ -173,27 +171,17 @@ def show(results, arguments):
 
 
 def options():
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench-workers", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument("--rounds", type=int, default=7, help="default 7")
-    parser.add_argument("--seconds", type=float, default=1, help="of a measurement, default 1")
+    parser = common_options("scripts/bench-workers", __doc__, rounds=7, seconds=1)
     parser.add_argument("--sizes", type=numbers, default=[60, 1400], help="default 60,1400")
     parser.add_argument(
         "--kinds", type=lambda text: text.split(","), default=["plain", "macsec"],
         help="default plain,macsec",
     )
     parser.add_argument("--shared", action="store_true", help="one attachment for both workers")
-    parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    for size in arguments.sizes:
-        if not 60 <= size <= 1500:
-            parser.error(f"--sizes: {size} is not within 60..1500")
+    arguments = checked(parser, 1500)
     for kind in arguments.kinds:
         if kind not in ("plain", "macsec"):
             parser.error(f"--kinds: {kind} is not plain or macsec")
-    if arguments.rounds < 1 or arguments.seconds <= 0:
-        parser.error("--rounds and --seconds must be above 0")
     return arguments
 
 
@@ -214,11 +202,7 @@ def main():
             for number in range(max(WORKERS)):
                 write_capture(capture(setup, size, number), size, VPC_VLAN + number)
         results = measure(setup, arguments)
-    path = os.path.join(arguments.build, "report", "workers.json")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump({"shared": arguments.shared, "rounds": results}, file, indent=2)
-        file.write("\n")
+    path = write_report(arguments, "workers.json", {"shared": arguments.shared, "rounds": results})
     show(results, arguments)
     print(f"\nreport: {path}")
     return 0

@@ -4,6 +4,7 @@
 #include "tests/must.hpp"
 #include "tests/ports/numbered.hpp"
 #include "tests/ports/peer.hpp"
+#include "xdp/xdp_port.hpp"
 
 #include <gtest/gtest.h>
 #include <rte_mbuf.h>
@@ -130,6 +131,20 @@ void af_xdp() {
     veth("net_af_xdp1,iface={},busy_budget=0", 1536, small_pool());
 }
 
+void xdp() {
+    const Place place;
+    if (!place.make_veth(1536))
+        GTEST_SKIP() << "no veth interfaces here";
+    xdp::Request request;
+    request.name = "test";
+    request.device = must(xdp::parse_device("xdp:" + place.own() + ",frames=all"));
+    request.l2_payload = 1536;
+    request.pool = port_pool();
+    const auto port = must(xdp::open_port(request));
+    const KernelPeer peer(place.far());
+    pass(*port, 1536);
+}
+
 // What a port has written to one capture, another one reads.
 void pcap() {
     const Place place;
@@ -237,6 +252,7 @@ struct Kind {
 
 const Kind kKinds[] = {
     {"PCI address", "pci", pci, true},
+    {"xdp:", "xdp", xdp, true},
     {"net_memif", "memif_server", [] { memif(true, 9136); }},
     {"net_memif", "memif_client", [] { memif(false, 9136); }},
     {"net_vhost", "vhost_listens", [] { vhost(true, true); }},

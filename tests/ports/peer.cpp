@@ -108,13 +108,12 @@ int run_peer(const std::string& device, uint32_t l2_payload) {
     return 0;
 }
 
-Peer::Peer(const std::string& device, uint32_t l2_payload) {
+Peer::Peer(const std::string& role, const std::string& device, const std::string& argument) {
     pid_ = fork();
     if (pid_ != 0)
         return;
-    const std::string payload = std::to_string(l2_payload);
-    execl(this_program.c_str(), this_program.c_str(), "--peer", device.c_str(), payload.c_str(),
-          nullptr);
+    execl(this_program.c_str(), this_program.c_str(), role.c_str(), device.c_str(),
+          argument.empty() ? nullptr : argument.c_str(), nullptr);
     _exit(127);
 }
 

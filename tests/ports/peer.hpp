@@ -30,7 +30,11 @@ Result<std::unique_ptr<dataplane::Port>> open_port(const std::string& device, ui
 
 class Peer {
   public:
-    Peer(const std::string& device, uint32_t l2_payload);
+    Peer(const std::string& device, uint32_t l2_payload)
+        : Peer("--peer", device, std::to_string(l2_payload)) {}
+    // This program with other arguments.
+    explicit Peer(const std::string& role, const std::string& device,
+                  const std::string& argument = "");
     ~Peer() { kill_now(); }
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;

@@ -127,15 +127,23 @@ Result<AttachedDevice> attach_device(const std::string& text, const EthdevReques
     const std::string interface = interface_of(*device);
     if (auto good = check_interface_mtu(interface, request); !good)
         return good.error();
-    for (const DeviceText& member : device->members)
-        if (const auto taken = take_over(member, request); !taken)
+    std::vector<uint16_t> members;
+    for (const DeviceText& member : device->members) {
+        const auto taken = take_over(member, request);
+        if (!taken)
             return taken.error();
+        members.push_back(*taken);
+    }
     const std::vector<int> before = sockets_of(AF_PACKET);
     const auto ethdev = take_over(*device, request);
     if (!ethdev)
         return ethdev.error();
-    return AttachedDevice{*ethdev, new_sockets(before, sockets_of(AF_PACKET)), device->kind,
-                          interface, sysfs_path(*device, interface)};
+    return AttachedDevice{*ethdev,
+                          new_sockets(before, sockets_of(AF_PACKET)),
+                          device->kind,
+                          interface,
+                          sysfs_path(*device, interface),
+                          std::move(members)};
 }
 
 } // namespace isthmus::dataplane

@@ -215,21 +215,24 @@ Result<MacAddr> settle_mac(uint16_t ethdev, const EthdevRequest& request) {
 Result<std::unique_ptr<Port>> open_device(const AttachedDevice& device,
                                           const EthdevRequest& request) {
     const uint16_t ethdev = device.ethdev;
-    rte_eth_dev_info info{};
-    if (int code = rte_eth_dev_info_get(ethdev, &info); code != 0)
-        return failed_step(request, "asking for capabilities", code);
-    auto started = start_device(device, info, request);
+    const auto info = capabilities(device, request);
+    if (!info)
+        return info.error();
+    auto started = start_device(device, *info, request);
     if (!started)
         return started.error();
     // Solicitations for our IPv6 addresses come to group addresses; software devices pass them
-    // anyway.
-    rte_eth_allmulticast_enable(ethdev);
+    // anyway, but for a bond of them: that drops groups and broadcasts that it was not told to
+    // take.
+    if (rte_eth_allmulticast_enable(ethdev) != 0 && !device.members.empty())
+        if (const int code = rte_eth_promiscuous_enable(ethdev); code != 0)
+            return failed_step(request, "receiving broadcasts by its members", code);
     const auto mac = settle_mac(ethdev, request);
     if (!mac)
         return mac.error();
     auto queue_waits = waits(ethdev, request, *started, device.packet_sockets);
     return std::unique_ptr<Port>(std::make_unique<EthdevPort>(
-        device, std::move(*started), *mac, info.driver_name, std::move(queue_waits)));
+        device, std::move(*started), *mac, info->driver_name, std::move(queue_waits)));
 }
 
 } // namespace isthmus::dataplane

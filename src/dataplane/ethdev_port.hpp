@@ -33,8 +33,9 @@ struct AttachedDevice {
     uint16_t ethdev = 0;
     std::vector<int> packet_sockets = {}; // the driver's, of family AF_PACKET
     DeviceKind kind = {};
-    std::string interface = {}; // of the kernel, that the device stands on
-    std::string path = {};      // in sysfs; goes away with the device. Empty: it has none
+    std::string interface = {};         // of the kernel, that the device stands on
+    std::string path = {};              // in sysfs; goes away with the device. Empty: it has none
+    std::vector<uint16_t> members = {}; // of a bond
 };
 
 // How a device will be set up.

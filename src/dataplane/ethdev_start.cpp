@@ -155,11 +155,26 @@ Error failed_step(const EthdevRequest& request, const char* step, int code) {
             request.name, ""};
 }
 
-Result<EthdevPlan> plan_device(const AttachedDevice& device, const EthdevRequest& request) {
+Result<rte_eth_dev_info> capabilities(const AttachedDevice& device, const EthdevRequest& request) {
     rte_eth_dev_info info{};
     if (int code = rte_eth_dev_info_get(device.ethdev, &info); code != 0)
         return failed_step(request, "asking for capabilities", code);
-    return plan(device, info, request);
+    // A bond has its members' limits once it is configured, which is too late.
+    for (const uint16_t member : device.members) {
+        rte_eth_dev_info of_member{};
+        if (int code = rte_eth_dev_info_get(member, &of_member); code != 0)
+            return failed_step(request, "asking for capabilities of a member", code);
+        info.max_rx_queues = std::min(info.max_rx_queues, of_member.max_rx_queues);
+        info.max_tx_queues = std::min(info.max_tx_queues, of_member.max_tx_queues);
+    }
+    return info;
+}
+
+Result<EthdevPlan> plan_device(const AttachedDevice& device, const EthdevRequest& request) {
+    const auto info = capabilities(device, request);
+    if (!info)
+        return info.error();
+    return plan(device, *info, request);
 }
 
 Result<StartedDevice> start_device(const AttachedDevice& device, const rte_eth_dev_info& info,

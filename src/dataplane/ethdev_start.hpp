@@ -19,6 +19,9 @@ struct StartedDevice {
 };
 
 [[nodiscard]] Error failed_step(const EthdevRequest& request, const char* step, int code);
+// What the device says it can do; of a bond, what its members can.
+[[nodiscard]] Result<rte_eth_dev_info> capabilities(const AttachedDevice& device,
+                                                    const EthdevRequest& request);
 [[nodiscard]] Result<StartedDevice> start_device(const AttachedDevice& device,
                                                  const rte_eth_dev_info& info,
                                                  const EthdevRequest& request);

@@ -62,10 +62,15 @@ class Place {
 
 void pass(dataplane::Port& port, uint32_t l2_payload) {
     ASSERT_TRUE(wait_for_link(port, true));
+    const auto lost = [&] {
+        const auto losses = port.losses();
+        return losses.rx_missed + losses.rx_errors + losses.rx_nombuf + losses.tx_errors;
+    };
+    // The kernel's own frames may have come while the port was made.
+    const uint64_t before = lost();
     NumberedTraffic traffic(port, l2_payload + kHeader);
     EXPECT_EQ(traffic.exchange(kRounds), "");
-    const auto losses = port.losses();
-    EXPECT_EQ(losses.rx_missed + losses.rx_errors + losses.rx_nombuf + losses.tx_errors, 0u);
+    EXPECT_EQ(lost(), before);
     port.stop();
 }
 

@@ -38,6 +38,8 @@ constexpr auto kRows = std::to_array<Row>({
     {"GET", EDGE_PATH "mtu", get_sizes, "", "Sizes", "", "sizes of ports and attachments"},
     {"GET", EDGE_PATH "capacity", get_capacity, "", "Capacity", "",
      "what is sold and free on each interconnect"},
+    {"GET", EDGE_PATH "usage", get_usage, "", "Usage", "limit after from to name",
+     "what attachments are billed by: records in the order of intervals"},
     {"GET", EDGE_PATH "ports", get_ports, "", "Ports", "limit after name_prefix", "ports"},
     {"GET", EDGE_PATH "ports/PORT", get_port, "", "Port", "", "a port"},
     {"PATCH", EDGE_PATH "ports/PORT", patch_port, "PortState", "Port", "",

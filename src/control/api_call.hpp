@@ -30,6 +30,8 @@ struct Query {
     std::optional<AttachmentId> attachment;
     RouteFilter routes;
     std::optional<uint64_t> since; // an event's sequence number
+    std::optional<int64_t> from_ms, to_ms;
+    std::string name; // of what may have gone; empty: all
     bool dry_run = false, allow_removals = false;
     std::string expect; // empty: any
 };
@@ -93,6 +95,9 @@ Reply get_openapi(Call& call);
 // api_events.cpp
 Reply get_events(Call& call);
 Reply get_watch(Call& call);
+
+// api_usage.cpp
+Reply get_usage(Call& call);
 
 // api_channels.cpp: ports, channels and their keys.
 Reply get_ports(Call& call);

@@ -2,6 +2,7 @@
 
 #include "control/api_row.hpp"
 #include "control/event_stream.hpp"
+#include "control/usage_time.hpp"
 
 #include <algorithm>
 #include <array>
@@ -109,6 +110,21 @@ Result<void> read_since(Call& call, const std::string& text) {
     return {};
 }
 
+template <auto Member>
+Result<void> read_time(Call& call, const std::string& text, const char* field) {
+    const auto time = parse_time(text, field);
+    if (!time)
+        return time.error();
+    call.query.*Member = *time;
+    return {};
+}
+Result<void> read_from(Call& call, const std::string& text) {
+    return read_time<&Query::from_ms>(call, text, "from");
+}
+Result<void> read_to(Call& call, const std::string& text) {
+    return read_time<&Query::to_ms>(call, text, "to");
+}
+
 template <auto Member> Result<void> read_short(Call& call, const std::string& text) {
     call.query.*Member = text;
     return {};
@@ -212,6 +228,10 @@ constexpr auto kQueries = std::to_array<QueryName>({
     {"within", "Prefix", "routes to this prefix and to parts of it", read_within},
     {"covers", "AddressOrPrefix", "routes whose prefix has all of this in it", read_covers},
     {"since", "Sequence", "what is behind the event with this sequence number", read_since},
+    {"from", "Time", "records of intervals that begin then or later", read_from},
+    {"to", "Time", "records of intervals that begin before", read_to},
+    {"name", "Name", "those of the attachments that have, or had, this name",
+     read_short<&Query::name>},
     {"via", "Via", "routes of this kind", read_via},
     {"dry_run", "Truth", "only tells what would change", read_dry_run},
     {"allow_removals", "Truth", "attachments and receive SCs may be removed", read_allow_removals},

@@ -40,6 +40,11 @@ class Builder {
                                                      {&file_, table, "[access]"});
                 !read)
                 return read.error();
+        if (const auto* table = root_["usage"].as_table())
+            if (auto read =
+                    read_table<UsageConfig>(out_.usage, kUsageOptions, {&file_, table, "[usage]"});
+                !read)
+                return read.error();
         for (const auto& [kind, title, add] : kKinds)
             if (const auto* tables = root_[kind].as_array())
                 for (const auto& node : *tables)

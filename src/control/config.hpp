@@ -96,10 +96,22 @@ struct ChannelConfig {
     }
 };
 
+// Metering for billing (usage_meter.hpp).
+struct UsageConfig {
+    uint32_t interval_s = 300; // divides a day
+    uint32_t checkpoint_s = 5; // what a crash loses is at most this long
+    uint32_t keep_days = 35;
+    // Of records that are kept.
+    [[nodiscard]] std::size_t intervals() const {
+        return std::size_t{keep_days} * 86'400 / interval_s;
+    }
+};
+
 struct Config {
     std::string socket_path = "/run/isthmus/isthmusd.sock";
     AccessConfig access;
     LogFormat log = LogFormat::automatic;
+    UsageConfig usage;
     // Every write, one line of JSON each. "none": not kept; empty: beside the state file, if any.
     std::string audit_path;
     // What the API has installed, and packet numbers that were used. "none": nothing is kept.

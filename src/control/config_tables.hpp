@@ -180,6 +180,7 @@ inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
     {"max_attachments", Need::optional, &Config::max_attachments, 1, 16384},
     {"allow_plaintext", Need::optional, &Config::allow_plaintext},
     {"macsec", Need::optional, Special<Config>{"a [macsec] table", read_single_table}},
+    {"usage", Need::optional, Special<Config>{"a [usage] table", read_single_table}},
     {"access", Need::optional, Special<Config>{"an [access] table", read_single_table}},
     {"edge", Need::required, Special<Config>{"one or more [[edge]] tables", read_tables}},
     {"port", Need::optional, Special<Config>{"[[port]] tables", read_tables}},
@@ -191,6 +192,22 @@ inline constexpr auto kTopOptions = std::to_array<Option<Config>>({
 inline constexpr auto kMacsecOptions = std::to_array<Option<Config>>({
     {"engine", Need::optional,
      text_in<Config, &Config::macsec_engine>("'auto' or the name of an engine")},
+});
+
+inline bool read_usage_interval(UsageConfig& out, const toml::node& node) {
+    const auto* value = node.as_integer();
+    if (!value || value->get() < 10 || value->get() > 86'400 || 86'400 % value->get() != 0)
+        return false;
+    out.interval_s = static_cast<uint32_t>(value->get());
+    return true;
+}
+
+// Of the process's only [usage] table.
+inline constexpr auto kUsageOptions = std::to_array<Option<UsageConfig>>({
+    {"interval_s", Need::optional,
+     Special<UsageConfig>{"10..86400 that divides a day of 86400", read_usage_interval}},
+    {"checkpoint_s", Need::optional, &UsageConfig::checkpoint_s, 1, 60},
+    {"keep_days", Need::optional, &UsageConfig::keep_days, 1, 3650},
 });
 
 inline constexpr auto kEdgeOptions = std::to_array<Option<EdgeTable>>({

@@ -205,6 +205,7 @@ void ControlPlane::poll(uint64_t now_ns) {
         changed = s.watch_ports();
         changed = s.tick_keys(now_ns) || changed;
         s.tick_store(now_ns);
+        s.tick_usage(now_ns);
         s.watch_channels();
         s.watch_limits(now_ns);
         s.watch_capacity();

@@ -34,6 +34,8 @@ namespace isthmus::control {
 
 struct ChannelKeys;
 struct Plan;
+struct UsagePage;
+struct UsageRequest;
 struct SavedState;
 class StateStore;
 
@@ -171,6 +173,8 @@ struct Status {
     std::string audit;         // the path of the audit log, or "none"
     std::string audit_problem; // why it takes no records now; empty: it does
     bool keeps_sas = false;    // SAs outlive a restart
+    std::string usage_problem; // why usage is not metered or recorded as it should; empty: it is
+    std::optional<int64_t> usage_metered_to_ms; // a crash now takes nothing that passed before
     std::vector<unsigned> worker_cores;
     uint32_t packet_buffers = 0, packet_buffers_free = 0;
     HostStackCounters host;
@@ -246,6 +250,8 @@ class ControlPlane {
     [[nodiscard]] std::vector<dataplane::DeviceStatistic> port_statistics(PortId port) const;
     [[nodiscard]] EdgeAccounting accounting(EdgeId edge) const;
     [[nodiscard]] Status status() const;
+    // Conflict if nothing is kept.
+    [[nodiscard]] Result<UsagePage> usage(const UsageRequest& request) const;
     [[nodiscard]] std::vector<WorkerRuntimeInfo> runtime() const; // by worker
 
     // Ports whose device is "generator"; conflict for any other port.
@@ -257,6 +263,8 @@ class ControlPlane {
     void poll(uint64_t now_ns);
     // When workers have ended: notes exactly how far each SA came, and retires all of them.
     void release_keys();
+    // The same for usage: up to the last packet.
+    void close_usage();
 
   private:
     struct State;

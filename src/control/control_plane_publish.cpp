@@ -143,6 +143,7 @@ Result<void> ControlPlane::State::apply(std::span<const AttachmentId> changed) {
         confirmed = publish_and_wait() && confirmed;
     if (settle())
         confirmed = dataplane.wait_seen(dataplane.grace_period(), kConfirmNs) && confirmed;
+    follow_usage(changed);
     if (!confirmed)
         return not_confirmed();
     for (const auto& secy : secys)

@@ -173,6 +173,9 @@ Status ControlPlane::status() const {
     status.generation = state_->generation;
     status.state = state_->store->database().path();
     status.state_problem = state_->store->database().problem();
+    status.usage_problem = state_->usage_problem();
+    if (state_->usage.meter)
+        status.usage_metered_to_ms = state_->store->usage().metered_to_ms();
     status.keeps_sas = state_->store->keeps_sas();
     status.macsec_engine = state_->dataplane.aead().name();
     status.worker_cores = state_->model.config.worker_cores;

@@ -20,6 +20,8 @@ Result<void> ControlPlane::restore(SavedState saved) {
     }
     if (auto restored = s.restore_keys(saved); !restored)
         return restored;
+    if (auto started = s.start_usage(); !started)
+        return started;
     (void)s.publish_now();
     for (std::size_t c = 0; c < s.channel_linked.size(); ++c)
         s.channel_linked[c] = has_link(s.model, s.secys, ChannelId(c));
@@ -72,6 +74,7 @@ Result<void> ControlPlane::State::settle_rows() {
         if (!done)
             return done;
         rows_owed.erase(id);
+        follow_usage({&id, 1});
     }
     return {};
 }

@@ -53,6 +53,15 @@ struct Watched {
     bool sold = true;                         // what is sold, or carried, may have changed
 };
 
+// What ControlPlane meters attachments with; without a state file nothing is.
+struct Metering {
+    std::optional<UsageMeter> meter;
+    uint64_t next_checkpoint_ns = 0, next_try_ns = 0;
+    std::vector<uint16_t> gone; // places whose lives have not ended in the file yet
+    bool owed = false;          // attachments that are not metered yet, for the disk takes nothing
+    std::string problem;        // why nothing is written
+};
+
 struct ControlPlane::State {
     Model model;
     dataplane::Dataplane& dataplane;
@@ -83,6 +92,7 @@ struct ControlPlane::State {
     std::vector<AttachmentCounters> baseline;
     std::vector<EdgeId> slot_edge;
     std::vector<uint64_t> held_dropped; // by EdgeId
+    Metering usage;
 
     State(Config config, dataplane::Dataplane& plane, ControlOptions options)
         : dataplane(plane), store(std::move(options.store)), events(std::move(options.events)),
@@ -248,6 +258,16 @@ struct ControlPlane::State {
     [[nodiscard]] std::string name_of(AttachmentId id) const;
     [[nodiscard]] std::string name_of(ChannelId id) const;
     [[nodiscard]] std::string name_of(PortId id) const;
+
+    // control_plane_usage.cpp
+    [[nodiscard]] Result<void> start_usage();
+    [[nodiscard]] Result<void> adopt_usage();
+    // Attachments that have come, gone or changed.
+    void follow_usage(std::span<const AttachmentId> changed);
+    void tick_usage(uint64_t now_ns);
+    [[nodiscard]] Result<void> write_usage();
+    void stop_usage();
+    [[nodiscard]] std::string usage_problem() const;
 
     // control_plane_ports.cpp. True: a link has come or gone.
     [[nodiscard]] bool watch_ports();

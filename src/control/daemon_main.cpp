@@ -265,6 +265,7 @@ Result<int> serve(const Config& config, const std::string& file_name, const sigs
     server->reset();
     (*plane)->stop();
     control.release_keys();
+    control.close_usage();
     print_accounting(control);
     return 0;
 }

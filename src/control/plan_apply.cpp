@@ -244,6 +244,8 @@ Result<void> ControlPlane::State::apply_plan(Plan& plan) {
 
 void ControlPlane::State::take_slot(AttachmentId id, EdgeId edge) {
     baseline[id.value] = raw_counters(id);
+    if (usage.meter)
+        usage.meter->take_slot(id.value, store->usage().clock().now_ms());
     slot_edge[id.value] = edge;
 }
 

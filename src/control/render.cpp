@@ -1,5 +1,7 @@
 #include "control/render.hpp"
 
+#include "control/usage_time.hpp"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -265,7 +267,14 @@ void write_status(JsonWriter& json, const Config& config, const Status& status) 
         .member("state_keeps_sas", status.keeps_sas)
         .member("audit_log", status.audit)
         .member("audit_ok", status.audit_problem.empty())
-        .member("audit_problem", status.audit_problem);
+        .member("audit_problem", status.audit_problem)
+        .member("usage_ok", status.usage_problem.empty())
+        .member("usage_problem", status.usage_problem)
+        .key("usage_metered_to");
+    if (status.usage_metered_to_ms)
+        json.value(time_text(*status.usage_metered_to_ms));
+    else
+        json.null();
     json.key("worker_cores").begin_array();
     for (const unsigned core : status.worker_cores)
         json.value(core);

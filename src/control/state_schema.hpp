@@ -70,6 +70,36 @@ inline constexpr auto kMigrations = std::to_array<Migration>({
         " PRIMARY KEY (edge, channel, sci, an)) STRICT, WITHOUT ROWID;"
         "CREATE TABLE secrets ("
         " name TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL) STRICT, WITHOUT ROWID;"},
+    // Times are milliseconds since 1970; counters are 64 bits without sign, kept as such with one.
+    {3, "CREATE TABLE usage_lives ("
+        " life INTEGER PRIMARY KEY AUTOINCREMENT," // never given twice
+        " place INTEGER NOT NULL, edge TEXT NOT NULL, name TEXT NOT NULL,"
+        " began INTEGER NOT NULL, ended INTEGER,"
+        " closed INTEGER NOT NULL DEFAULT 0) STRICT;" // all of it is in closed records
+        "CREATE UNIQUE INDEX usage_lives_by_place ON usage_lives (place) WHERE ended IS NULL;"
+        "CREATE INDEX usage_lives_by_name ON usage_lives (edge, name);"
+        "CREATE TABLE usage (" // closed records; starts: of the daemon
+        " interval INTEGER NOT NULL, life INTEGER NOT NULL, interval_end INTEGER NOT NULL,"
+        " metered_from INTEGER NOT NULL, metered_to INTEGER NOT NULL,"
+        " egress_packets_before INTEGER NOT NULL, egress_bytes_before INTEGER NOT NULL,"
+        " ingress_packets_before INTEGER NOT NULL, ingress_bytes_before INTEGER NOT NULL,"
+        " egress_packets INTEGER NOT NULL, egress_bytes INTEGER NOT NULL,"
+        " ingress_packets INTEGER NOT NULL, ingress_bytes INTEGER NOT NULL,"
+        " starts INTEGER NOT NULL, unknown_from INTEGER NOT NULL, unknown_to INTEGER NOT NULL,"
+        " unknown INTEGER NOT NULL, flags INTEGER NOT NULL,"
+        " PRIMARY KEY (interval, life)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE usage_open (" // the same, of records that are still open
+        " interval INTEGER NOT NULL, life INTEGER PRIMARY KEY, interval_end INTEGER NOT NULL,"
+        " metered_from INTEGER NOT NULL, metered_to INTEGER NOT NULL,"
+        " egress_packets_before INTEGER NOT NULL, egress_bytes_before INTEGER NOT NULL,"
+        " ingress_packets_before INTEGER NOT NULL, ingress_bytes_before INTEGER NOT NULL,"
+        " egress_packets INTEGER NOT NULL, egress_bytes INTEGER NOT NULL,"
+        " ingress_packets INTEGER NOT NULL, ingress_bytes INTEGER NOT NULL,"
+        " starts INTEGER NOT NULL, unknown_from INTEGER NOT NULL, unknown_to INTEGER NOT NULL,"
+        " unknown INTEGER NOT NULL, flags INTEGER NOT NULL) STRICT;"
+        "CREATE TABLE usage_end (" // one row: how far all counters are in the rows
+        " one INTEGER PRIMARY KEY CHECK (one = 1),"
+        " metered_to INTEGER NOT NULL, stopped INTEGER NOT NULL) STRICT;"},
 });
 
 } // namespace isthmus::control

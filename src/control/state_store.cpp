@@ -111,7 +111,8 @@ class RouteWriter {
 } // namespace
 
 StateStore::StateStore(std::shared_ptr<Database> database, std::unique_ptr<SecretBox> secrets)
-    : database_(std::move(database)), packet_numbers_(database_), secrets_(std::move(secrets)) {}
+    : database_(std::move(database)), packet_numbers_(database_), usage_(database_),
+      secrets_(std::move(secrets)) {}
 
 Result<std::unique_ptr<StateStore>> StateStore::open(const std::string& path) {
     auto database = Database::open(path);
@@ -179,6 +180,9 @@ Result<void> StateStore::put_attachment(const Config& config, AttachmentId id,
     return database_->transact([&]() -> Result<void> {
         auto done = put_parameters(config, id, attachment);
         if (done)
+            done = usage_.begin_life(id.value, config.edges[attachment.edge.value].name,
+                                     attachment.name);
+        if (done)
             done = run("DELETE FROM routes WHERE place = ?", id.value);
         RouteWriter writer(*database_, id);
         for (const auto& [prefix, route] : attachment.routes.in_order())
@@ -197,7 +201,7 @@ Result<void> StateStore::erase_attachment(AttachmentId id) {
               "DELETE FROM neighbours WHERE place = ?", "DELETE FROM routes WHERE place = ?"})
             if (auto done = run(sql, id.value); !done)
                 return done;
-        return {};
+        return usage_.end_life(id.value);
     });
 }
 

@@ -8,6 +8,7 @@
 #include "control/model.hpp"
 #include "control/pn_store.hpp"
 #include "control/secret_box.hpp"
+#include "control/usage_store.hpp"
 #include "control/wipe.hpp"
 
 #include <functional>
@@ -60,6 +61,7 @@ class StateStore {
 
     [[nodiscard]] Database& database() { return *database_; }
     [[nodiscard]] PnStore& packet_numbers() { return packet_numbers_; }
+    [[nodiscard]] UsageStore& usage() { return usage_; }
     [[nodiscard]] bool keeps() const { return database_->kept(); }
     [[nodiscard]] bool keeps_sas() const { return keeps() && secrets_ != nullptr; }
 
@@ -105,6 +107,7 @@ class StateStore {
 
     std::shared_ptr<Database> database_;
     PnStore packet_numbers_;
+    UsageStore usage_;
     std::unique_ptr<SecretBox> secrets_;
 };
 

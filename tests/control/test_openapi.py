@@ -29,7 +29,9 @@ PLACES = {"edge": "aws", "port": "aws-b", "channel": "ch1", "name": "c1", "prefi
           "address": "10.1.0.9", "sci": SCI, "an": "0"}
 QUERIES = {"limit": "1", "after": "10.0.0.0/8", "name_prefix": "c", "port": "aws-a",
            "interconnect": "to-gcp", "channel": "ch1", "attachment": "c1", "within": "10.0.0.0/8",
-           "covers": "10.2.3.4", "via": "channels", "since": "1"}
+           "covers": "10.2.3.4", "via": "channels", "since": "1", "name": "c1",
+           "from": "2026-11-28T00:00:00Z", "to": "2126-11-28T00:00:00+01:00"}
+CURSORS = {"/v1/edges/{edge}/usage": "1795867200000.1"}
 # A good body for each schema that a request can have.
 BODIES = {
     "PortState": {"admin_state": "up"},
@@ -69,7 +71,7 @@ BODIES["AttachmentPut"] = BODIES["Attachment"]
 class Walk(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.daemon = Daemon(PROGRAM)
+        cls.daemon = Daemon(PROGRAM, state="state.db")  # else usage is not metered
         cls.daemon.__enter__()
         cls.addClassCleanup(cls.daemon.__exit__)
         cls.doc = cls.daemon.call("GET", "/openapi.json").json
@@ -191,6 +193,9 @@ class Walk(unittest.TestCase):
         ids = [operation["operationId"] for _, _, operation in self.operations()]
         self.assertEqual(len(ids), len(set(ids)))
 
+    def value(self, path, name):
+        return CURSORS.get(path, QUERIES["after"]) if name == "after" else QUERIES[name]
+
     def test_good_requests(self):
         for verb, path, operation in self.operations():
             with self.subTest(verb=verb, path=path):
@@ -203,7 +208,8 @@ class Walk(unittest.TestCase):
                 query = ""
                 if verb == "get":
                     names = [p["name"] for p in operation["parameters"] if p.get("in") == "query"]
-                    query = "?" + "&".join(f"{n}={quote(QUERIES[n], safe='')}" for n in names)
+                    query = "?" + "&".join(f"{n}={quote(self.value(path, n), safe='')}"
+                                           for n in names)
                 reply, where = self.call(verb, path, operation, body, query if query != "?" else "")
                 self.assertLess(reply.status, 300, where)
                 if body is not None and verb != "delete":
@@ -229,7 +235,8 @@ class Walk(unittest.TestCase):
                 for parameter in operation["parameters"]:
                     if parameter.get("in") == "query":
                         name = parameter["name"]
-                        if name in ("after", "name_prefix") and "routes" not in path:
+                        if name in ("after", "name_prefix") and \
+                                "routes" not in path and path not in CURSORS:
                             continue
                         if name in ("name_prefix", "expect"):
                             continue

@@ -129,7 +129,7 @@ class Refusals(StateTest):
         daemon = self.ended()
         with contextlib.closing(sqlite3.connect(daemon.state_path)) as database:
             database.execute("PRAGMA user_version = 9")
-        self.refused(daemon, "schema version 9", "knows 2")
+        self.refused(daemon, "schema version 9", "knows 3")
 
     def test_a_file_that_is_none(self):
         daemon = self.ended()

@@ -191,7 +191,7 @@ class Files(StoreTest):
         self.ok(daemon, "POST", "/attachments", attachment("c1"))
         self.assertEqual(daemon.stop(), 0)
         with contextlib.closing(sqlite3.connect(daemon.state_path)) as database:
-            self.assertEqual(database.execute("PRAGMA user_version").fetchone(), (2,))
+            self.assertEqual(database.execute("PRAGMA user_version").fetchone(), (3,))
             self.assertEqual(database.execute("SELECT * FROM packet_numbers").fetchall(),
                              [("0123456789abcdef", "sci:0200000000010001", "",
                                "00000000000003e8")])

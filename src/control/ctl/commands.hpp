@@ -35,6 +35,14 @@ Outcome show_capacity(Context& context);
 // events.cpp
 Outcome show_events(Context& context, bool follow);
 
+// usage.cpp
+struct UsageArguments {
+    std::string from, to, attachment; // empty: all
+    std::string format;               // csv, json or table
+    bool closed = false;              // only records that do not change any more
+};
+Outcome show_usage(Context& context, const UsageArguments& arguments);
+
 // attachments.cpp
 struct AttachmentArguments {
     std::string name, port, interconnect;

@@ -33,6 +33,7 @@ struct Program {
     SaArguments sa;
     NeighbourArguments neighbour;
     DocumentArguments document;
+    UsageArguments usage;
     bool nonzero_drops = false;
     std::list<ListArguments> lists;
     bool follow = false;
@@ -49,6 +50,7 @@ struct Program {
         add(&app, "events", "what happened lately", [this](Context& context) {
             return show_events(context, follow);
         })->add_flag("-f,--follow", follow, "and what happens from now on");
+        add_usage();
         add_attachment_group();
         add_feature_group();
         add_route_group();
@@ -99,6 +101,7 @@ struct Program {
     }
 
     void add_show();
+    void add_usage();
     void add_attachment_group();
     void add_feature_group();
     void add_route_group();
@@ -137,6 +140,18 @@ void Program::add_show() {
     add(show, "macsec", "SecYs, SCs and SAs with all counters of the MIB", [&](Context& context) {
         return show_macsec(context, channel);
     })->add_option("CHANNEL", channel, "absent: all of the edge");
+}
+
+void Program::add_usage() {
+    auto* made = add(&app, "usage", "what attachments are billed by, in records of intervals",
+                     [this](Context& context) { return show_usage(context, usage); });
+    made->add_option("--from", usage.from,
+                     "intervals that begin then or later, like 2026-11-01T00:00:00Z");
+    made->add_option("--to", usage.to, "intervals that begin before");
+    made->add_option("--attachment", usage.attachment, "of this name, also if it is gone");
+    made->add_option("--format", usage.format, "table, csv (RFC 4180) or json")
+        ->check(CLI::IsMember({"table", "csv", "json"}));
+    made->add_flag("--closed", usage.closed, "only records that do not change any more");
 }
 
 void Program::add_attachment_group() {

@@ -158,6 +158,9 @@ Outcome show_status(Context& context) {
         print_line("audit log", cell(status, "audit_log"));
         if (cell(status, "audit_ok") != "yes")
             print_line("audit problem", cell(status, "audit_problem"));
+        print_line("usage metered to", cell(status, "usage_metered_to"));
+        if (cell(status, "usage_ok") != "yes")
+            print_line("usage problem", cell(status, "usage_problem"));
         print_line("worker cores", list_cell(status, "worker_cores"));
         print_line("packet buffers", cell(status, "packet_buffers") + ", " +
                                          cell(status, "packet_buffers_free") + " free");

@@ -131,7 +131,7 @@ TEST(Config, RefusesTopLevelValues) {
          "f.toml:2: unknown key 'workers', expected one of socket, worker_cores, main_core, poll, "
          "state, secrets_key_file, log, audit_log, memory_mb, packet_buffers, max_attachments, "
          "allow_plaintext, "
-         "macsec, access, "
+         "macsec, usage, access, "
          "edge, port, interconnect, channel"},
     };
     for (const auto& row : rows)
@@ -197,7 +197,7 @@ TEST(Config, RefusesBadTables) {
         {"[port2]\n",
          "unknown key 'port2', expected one of socket, worker_cores, main_core, poll, "
          "state, secrets_key_file, log, audit_log, memory_mb, packet_buffers, max_attachments, "
-         "allow_plaintext, macsec, "
+         "allow_plaintext, macsec, usage, "
          "access, edge, port, interconnect, channel"},
     };
     for (const auto& row : rows) {

@@ -129,9 +129,9 @@ TEST(PnStore, RefusesFilesItCanNotTrust) {
         expect_refused(path, "another process uses it");
         set_mark(*store, plain_space(), 1000);
     }
-    run_sql(path, "PRAGMA user_version = 3");
-    expect_refused(path, "schema version 3, and this isthmusd knows 2");
-    run_sql(path, "PRAGMA user_version = 2; PRAGMA application_id = 7");
+    run_sql(path, "PRAGMA user_version = 4");
+    expect_refused(path, "schema version 4, and this isthmusd knows 3");
+    run_sql(path, "PRAGMA user_version = 3; PRAGMA application_id = 7");
     expect_refused(path, "not a state file of isthmusd");
     run_sql(path, "PRAGMA application_id = 0x49535448");
     EXPECT_TRUE(PnStore::open(path));

@@ -36,6 +36,8 @@ def with_usage(lines):
     return lambda text: text.replace("[[edge]]", f"[usage]\n{lines}\n[[edge]]", 1)
 
 
+# One interval, unless the test runs at midnight.
+DAILY = with_usage("interval_s = 86400\ncheckpoint_s = 1")
 QUICK = with_usage("interval_s = 10\ncheckpoint_s = 1")
 
 
@@ -224,7 +226,7 @@ class Records(UsageTest):
         self.assertEqual(self.usage(daemon, edge="gcp")["usage"], [])
 
     def test_a_name_that_takes_the_place_of_another_in_one_step(self):
-        daemon = self.start()
+        daemon = self.start(DAILY)
         first = usage_wire.attachment()
         self.ok(daemon, "POST", "/edges/aws/attachments", first)
         document = {"edges": [{"name": "aws", "attachments": [dict(first, name="next")]}]}
@@ -320,7 +322,7 @@ class Records(UsageTest):
 
 class Files(UsageTest):
     def test_version_2_is_brought_up(self):
-        daemon = self.start()
+        daemon = self.start(DAILY)
         self.ok(daemon, "POST", "/edges/aws/attachments", usage_wire.attachment())
         self.assertEqual(daemon.stop(), 0)
         self.sql(daemon, "DROP TABLE usage; DROP TABLE usage_open; DROP TABLE usage_lives;"

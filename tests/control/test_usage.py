@@ -1,198 +1,28 @@
-"""Metering for billing: what records of usage say, beside what was sent; kill -9 at random moments,
-disks that are full, files of older versions, and what isthmusctl exports.
+"""Metering for billing: what records of usage say, disks that are full, files of older versions, and
+what isthmusctl exports.
 
     test_usage.py ISTHMUSD ISTHMUSCTL [unittest's own arguments]
 """
 
 import contextlib
 import csv
-import datetime
 import io
 import json
-import os
-import random
 import resource
-import signal
 import sqlite3
 import subprocess
 import sys
 import time
-import unittest
 
 import usage_wire
 from api_daemon import Daemon
+from edge_case import run_tests
+from usage_case import DAILY, UsageTest, seconds, with_usage
 
 PROGRAM = CONTROL = None
-KILLS = int(os.environ.get("ISTHMUS_USAGE_KILLS", "20"))
-COUNTERS = ("egress_packets", "egress_bytes", "ingress_packets", "ingress_bytes")
-RATE = 5_000_000
 
-
-def seconds(text):
-    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-def with_usage(lines):
-    return lambda text: text.replace("[[edge]]", f"[usage]\n{lines}\n[[edge]]", 1)
-
-
-# One interval, unless the test runs at midnight.
-DAILY = with_usage("interval_s = 86400\ncheckpoint_s = 1")
-QUICK = with_usage("interval_s = 10\ncheckpoint_s = 1")
-
-
-class UsageTest(unittest.TestCase):
-    def start(self, edit=QUICK):
-        daemon = Daemon(PROGRAM, state="state.db", edit=edit).__enter__()
-        self.addCleanup(daemon.__exit__)
-        return daemon
-
-    def ok(self, daemon, verb, path, body=None):
-        reply = daemon.call(verb, path, body)
-        self.assertLess(reply.status, 300, f"{verb} {path}: {reply.text}")
-        return reply.json
-
-    def usage(self, daemon, query="", edge="aws"):
-        return self.ok(daemon, "GET", f"/edges/{edge}/usage{query}")
-
-    def records(self, daemon, query=""):
-        records, after = [], ""
-        while True:
-            page = self.usage(daemon, f"?limit=10000{query}{after}")
-            records += page["usage"]
-            if page["next"] is None:
-                return records
-            after = f"&after={page['next']}"
-
-    def kill(self, daemon):
-        daemon.process.send_signal(signal.SIGKILL)
-        daemon.process.wait(10)
-        daemon.disconnect()
-
-    def wait_for(self, condition, seconds_=20, what="what was waited for"):
-        deadline = time.monotonic() + seconds_
-        while not (found := condition()):
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.05)
-        return found
-
-    def metered(self, daemon):
-        """Waits for a checkpoint of all that passed up to now."""
-        now = time.time()
-        self.wait_for(lambda: seconds(self.usage(daemon)["metered_to"]) > now)
-
-    def check_chain(self, records):
-        """No record overlaps, or counts what another one does: by edge and life."""
-        last = {}
-        keys = set()
-        for record in records:
-            self.assertNotIn((record["life"], record["interval"]), keys)
-            keys.add((record["life"], record["interval"]))
-            before = last.get(record["life"])
-            self.assertLessEqual(record["from"], record["to"])
-            for counter in COUNTERS:
-                start = before[counter + "_total"] if before else 0
-                self.assertEqual(record[counter + "_total"] - record[counter], start, record)
-            if before:
-                self.assertLess(before["interval"], record["interval"])
-                self.assertLessEqual(before["to"], record["from"])
-                self.assertFalse(before["open"])
-            last[record["life"]] = record
-        return last
-
-    def sql(self, daemon, statements):
-        with contextlib.closing(sqlite3.connect(daemon.state_path)) as database:
-            database.executescript(statements)
-
-
-@unittest.skipUnless(os.geteuid() == 0, "needs root: makes a pair of network interfaces")
-class Wire(UsageTest):
-    """Beside what the kernel saw of the packets."""
-
-    def setUp(self):
-        self.wire = usage_wire.Wire().__enter__()
-        self.addCleanup(self.wire.__exit__)
-        self.daemon = usage_wire.edge_on(PROGRAM, self.wire).__enter__()
-        self.addCleanup(self.daemon.__exit__)
-        usage_wire.make(self.daemon)
-        # The host is known when packets come: the first ones do not wait for ARP.
-        usage_wire.send(self.daemon, RATE)
-        self.wait_for(lambda: self.wire.packets > 0, what="packets")
-        self.metered(self.daemon)
-
-    def totals(self):
-        last = self.check_chain(self.records(self.daemon))
-        self.assertEqual(len(last), 1)
-        record = next(iter(last.values()))
-        return record["egress_packets_total"], record["egress_bytes_total"], record
-
-    def quiet(self):
-        """All that was sent has come."""
-        usage_wire.send(self.daemon, 0)
-        def still():
-            before = self.wire.packets
-            time.sleep(0.3)
-            return self.wire.packets == before
-        self.wait_for(still)
-        self.assertEqual(self.wire.lost(), 0, "the test could not read as fast as it was sent")
-
-    def test_stopped_in_order_it_is_exact(self):
-        for _ in range(3):
-            time.sleep(random.uniform(0.2, 1.5))
-            self.quiet()
-            self.metered(self.daemon)
-            self.assertEqual(self.totals()[:2], (self.wire.packets, self.wire.octets))
-            usage_wire.send(self.daemon, RATE)
-            time.sleep(random.uniform(0, 1))
-            self.assertEqual(self.daemon.stop(), 0)
-            time.sleep(0.3)
-            self.daemon.start()
-            packets, octets, record = self.totals()
-            self.assertEqual((packets, octets), (self.wire.packets, self.wire.octets))
-            self.assertEqual((record["unknown_ms"], record["unknown_from"]), (0, None))
-            usage_wire.send(self.daemon, RATE)
-
-    def test_killed_at_random_moments(self):
-        shown = 0
-        for number in range(KILLS):
-            with self.subTest(kill=number):
-                deadline = time.monotonic() + random.uniform(0.05, 2.5)
-                while time.monotonic() < deadline:
-                    octets = self.totals()[1]
-                    # What was told once is on the disk: it is never taken back.
-                    self.assertGreaterEqual(octets, shown)
-                    shown = octets
-                    told = seconds(self.usage(self.daemon)["metered_to"])
-                    time.sleep(0.02)
-                self.kill(self.daemon)
-                time.sleep(0.3)
-                self.daemon.start()
-                self.assertGreaterEqual(self.totals()[1], shown)
-                self.metered(self.daemon)  # that it was killed is known, and in the record
-                packets, octets, _ = self.totals()
-                self.assertGreaterEqual(octets, shown)
-                self.assertLessEqual(octets, self.wire.octets)
-                self.assertLessEqual(packets, self.wire.packets)
-                # In one record, and from the last checkpoint that was told of, or before.
-                marked = [r for r in self.records(self.daemon)
-                          if r["unknown_to"] and seconds(r["unknown_to"]) >= told]
-                self.assertEqual(len(marked), 1)
-                self.assertFalse(marked[0]["complete"])
-                self.assertGreater(marked[0]["unknown_ms"], 0)
-                shown = octets
-                usage_wire.send(self.daemon, RATE)
-        self.assertIn("usage is unknown from", self.daemon.log())
-        # What is missing is what passed in the times that are said to be unknown.
-        self.quiet()
-        self.metered(self.daemon)
-        records = self.records(self.daemon)
-        unknown_s = sum(record["unknown_ms"] for record in records) / 1000
-        missing = self.wire.octets - self.totals()[1]
-        self.assertGreater(missing, 0)
-        self.assertLess(missing, RATE / 8 * unknown_s)
-        self.assertEqual(self.daemon.stop(), 0)
-        self.daemon.start()
-        self.assertEqual(self.wire.octets - self.totals()[1], missing)
+def setUpModule():
+    UsageTest.program = PROGRAM
 
 
 class Records(UsageTest):
@@ -475,5 +305,4 @@ class Export(UsageTest):
 
 
 if __name__ == "__main__":
-    PROGRAM, CONTROL = sys.argv[1:3]
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    run_tests(sys.modules[__name__], ("PROGRAM", "CONTROL"))

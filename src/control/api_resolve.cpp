@@ -276,8 +276,9 @@ Result<void> read_query(Call& call, const Row& row) {
     const auto& query = call.request.query;
     for (std::size_t i = 0; i < query.size(); ++i) {
         const auto& [name, value] = query[i];
-        const bool again = std::any_of(query.begin(), query.begin() + static_cast<long>(i),
-                                       [&](const auto& other) { return other.first == name; });
+        const bool again =
+            std::any_of(query.begin(), query.begin() + static_cast<long>(i),
+                        [&query, i](const auto& other) { return other.first == query[i].first; });
         if (again || !has_name(row.query, name))
             return invalid_value("query", name.substr(0, 64),
                                  row.query.empty() ? "no query"

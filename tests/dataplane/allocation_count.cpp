@@ -8,7 +8,7 @@ namespace {
 std::atomic<uint64_t> count{0};
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ISTHMUS_SANITIZED
 bool allocations_are_counted() {
     return false;
 }

@@ -18,7 +18,6 @@ namespace {
 
 const Ipv4Addr kHost4 = v4("10.1.0.9");
 const Ipv4Addr kEdge4 = v4("10.1.0.1");
-constexpr uint16_t kIpv4 = wire::kEtherTypeIpv4;
 
 Bytes to_remote(std::size_t payload = 8, uint16_t port = 1) {
     return ipv4({kHost4, v4("10.2.3.4")}, udp(port, 2, ramp(payload)));

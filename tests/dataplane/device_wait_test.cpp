@@ -30,7 +30,7 @@ bool readable(int fd, int timeout_ms) {
 
 // DPDK's AF_XDP driver never frees what xsk_umem__create() of libxdp allocates: 80 octets a queue.
 struct LeaksOfDrivers {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ISTHMUS_SANITIZED
     __lsan::ScopedDisabler disabled;
 #endif
 };

@@ -6,6 +6,12 @@
 #include <filesystem>
 #include <string_view>
 
+// LeakSanitizer asks for it: what libxdp, which DPDK's net_af_xdp calls, does not give back.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() {
+    return "leak:libxdp.so\n";
+}
+
 int main(int argc, char** argv) {
     isthmus::test::this_program = std::filesystem::canonical("/proc/self/exe");
     if (argc == 4 && std::string_view(argv[1]) == "--peer")

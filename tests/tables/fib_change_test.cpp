@@ -14,7 +14,7 @@
 namespace isthmus::dataplane {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef ISTHMUS_SANITIZED
 constexpr std::size_t kOperations = 150'000;
 #else
 constexpr std::size_t kOperations = 1'000'000;

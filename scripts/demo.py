@@ -75,15 +75,18 @@ class Demo(Requests):
 
         self.wait_for_none_of(waiting)
 
-    def await_neighbours(self):
-        """IPv4 and IPv6 peers of every customer on every channel."""
+    def await_neighbours(self, hosts=False):
+        """IPv4 and IPv6 peers of every customer on every channel, or its hosts in the VPC."""
+        places = 1 if hosts else len(CHANNELS)
 
         def waiting():
             for edge in EDGES:
                 neighbours = self.client.get(f"/v1/edges/{edge}/neighbours")["neighbours"]
-                known = sum(n["state"] != "incomplete" for n in neighbours)
-                if known < 2 * len(CUSTOMERS) * len(CHANNELS):
-                    yield f"{edge}: {known} neighbours are resolved"
+                known = sum(n["state"] != "incomplete" for n in neighbours
+                            if (n.get("channel") is None) == hosts)
+                if known < 2 * len(CUSTOMERS) * places:
+                    where = "VPCs" if hosts else "channels"
+                    yield f"{edge}: {known} neighbours are resolved in {where}"
 
         self.wait_for_none_of(waiting)
 
@@ -120,6 +123,7 @@ class Demo(Requests):
         for customer in CUSTOMERS:
             self.offer(customer, 2e6)
         time.sleep(0.5)
+        self.await_neighbours(hosts=True)
         self.baseline = self.quiet()
 
     def steady(self, seconds):

@@ -119,12 +119,13 @@ class Demo(Requests):
             self.install_sas(channel, 0)
         self.await_channels()
         self.await_neighbours()
-        # Hosts resolve, and are resolved, with the first packets. From here on all is counted.
+        # Hosts resolve, and are resolved, with the first packets. A simulated host is there once it
+        # has traffic to send: one that is asked for earlier is asked for again a second later.
         for customer in CUSTOMERS:
             self.offer(customer, 2e6)
         time.sleep(0.5)
         self.await_neighbours(hosts=True)
-        self.baseline = self.quiet()
+        self.baseline = self.quiet()  # from here on all is counted
 
     def steady(self, seconds):
         self.view.say("\nBoth customers offer 90 % of their limits, IMIX, both directions")

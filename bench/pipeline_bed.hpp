@@ -201,14 +201,11 @@ class Bed {
             const auto length = static_cast<uint32_t>(all[n].size());
             all[n].insert(all[n].begin(), macsec::kSecTagLength, 0);
             all[n].resize(all[n].size() + macsec::kIcvLength + macsec::kAeadSlack);
-            frames[n] = {all[n].data() + macsec::kSecTagLength,
-                         length,
-                         UINT32_MAX,
-                         &tx,
-                         &peer_secy_,
-                         macsec::ProtectVerdict::ok};
+            frames[n] = {all[n].data() + macsec::kSecTagLength, length, macsec::ProtectVerdict::ok};
         }
-        macsec::protect(*aead_, frames);
+        macsec::ProtectBatch batch;
+        batch.add(tx, peer_secy_, UINT32_MAX, frames);
+        batch.seal(*aead_);
         for (Bytes& frame : all)
             frame.resize(frame.size() - macsec::kAeadSlack);
     }

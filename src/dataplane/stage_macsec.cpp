@@ -48,111 +48,142 @@ Drop drop_for(ProtectVerdict verdict) noexcept {
     return Drop::macsec_no_tx_sa;
 }
 
-// What can be said of a frame on a channel before any cryptography. False: dropped.
-bool admit(const ChannelState& channel, const PortState& port, Burst& burst, uint8_t i) noexcept {
-    const auto refuse = [&burst, i](Drop reason) {
+// What can be said of frames on a channel before any cryptography.
+class Admission {
+  public:
+    Admission(const ChannelState& channel, const PortState& port)
+        : clear_(&channel.clear), most_(port.max_frame), ether_type_(channel.rx.ether_type),
+          accept_(channel.accept),
+          tags_(channel.rx.validate_frames != macsec::ValidateFrames::null) {}
+    // False: dropped.
+    bool admit(const rte_mbuf* packet, Burst& burst, uint8_t i) const noexcept {
+        const uint32_t length = packet->pkt_len;
+        if (length < wire::kEthernetHeaderLength) [[unlikely]]
+            return refuse(burst, i, Drop::frame_truncated);
+        if (length > most_) [[unlikely]]
+            return refuse(burst, i, Drop::frame_oversized);
+        const auto& header = *rte_pktmbuf_mtod(packet, const wire::Ethernet*);
+        const bool tagged = header.ether_type == ether_type_;
+        // Taken out before the SecY counts it; otherwise InPktsNoTag would never be an alarm.
+        if (!tagged && clear_->contains(header)) [[unlikely]]
+            return refuse(burst, i, Drop::uncontrolled_unhandled);
+        if (!accept_) [[unlikely]]
+            return refuse(burst, i, Drop::channel_admin_down);
+        if (tagged && !tags_) [[unlikely]]
+            return refuse(burst, i, Drop::macsec_unexpected);
+        if (rte_pktmbuf_tailroom(packet) < macsec::kAeadSlack) [[unlikely]]
+            return refuse(burst, i, Drop::no_room);
+        return true;
+    }
+
+  private:
+    static bool refuse(Burst& burst, uint8_t i, Drop reason) noexcept {
         burst.drop(i, reason);
         return false;
-    };
-    rte_mbuf* packet = burst.packet[i];
-    burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
-    burst.frame_length[i] = packet->pkt_len;
-    if (packet->pkt_len < wire::kEthernetHeaderLength)
-        return refuse(Drop::frame_truncated);
-    if (packet->pkt_len > port.max_frame)
-        return refuse(Drop::frame_oversized);
-    const auto& header = *wire::overlay<wire::Ethernet>(burst.frame[i]);
-    const bool tagged = header.ether_type == channel.rx.ether_type;
-    // Taken out before the SecY counts it; otherwise InPktsNoTag would never be an alarm.
-    if (!tagged && channel.clear.contains(header))
-        return refuse(Drop::uncontrolled_unhandled);
-    if (!channel.accept)
-        return refuse(Drop::channel_admin_down);
-    if (tagged && channel.rx.validate_frames == macsec::ValidateFrames::null)
-        return refuse(Drop::macsec_unexpected);
-    if (rte_pktmbuf_tailroom(packet) < macsec::kAeadSlack)
-        return refuse(Drop::no_room);
-    return true;
+    }
+    const ClearFrames* clear_;
+    uint32_t most_; // octets
+    Be16 ether_type_;
+    bool accept_;
+    bool tags_; // the SecY takes SecTAGs
+};
+
+void place_frame(Burst& burst, uint8_t i, uint8_t* frame, uint32_t length) noexcept {
+    burst.frame[i] = frame;
+    burst.frame_length[i] = length;
 }
 
 void take_frame(Burst& burst, uint8_t i, uint8_t* frame, uint32_t length) noexcept {
-    burst.frame[i] = frame;
-    burst.frame_length[i] = length;
+    place_frame(burst, i, frame, length);
     set_frame(burst.packet[i], frame, length);
 }
 
-// What packets for one port are protected by; mostly all of a burst go out by one.
-struct SendingSecy {
-    SendingSecy(StageContext& context, uint16_t id)
-        : out_port(id), port(&context.state.ports[id]),
-          tx(&context.state.channels[port->channel.value].tx[context.worker]),
-          counters(&context.counters.secys[port->channel.value]) {}
-    uint16_t out_port;
-    const PortState* port;
-    const macsec::TxBinding* tx;
-    macsec::SecyCounters* counters;
-};
+// Of the packets from live[begin] on that go out by one port.
+uint16_t end_of_run(const Burst& burst, uint16_t begin) noexcept {
+    const uint16_t out_port = burst.out_port[burst.live[begin]];
+    uint16_t k = begin + 1;
+    while (k < burst.live_count && burst.out_port[burst.live[k]] == out_port)
+        ++k;
+    return k;
+}
 
-} // namespace
-
-void protect_frames(StageContext& context, Burst& burst) noexcept {
+// Prepares the packets from live[begin] on that go out by one port. Returns where others begin.
+uint16_t protect_run(StageContext& context, Burst& burst, uint16_t begin,
+                     macsec::ProtectBatch& batch) noexcept {
+    const uint16_t out_port = burst.out_port[burst.live[begin]];
+    const PortState& port = context.state.ports[out_port];
+    const ChannelState& channel = context.state.channels[port.channel.value];
+    const macsec::TxBinding& tx = channel.tx[context.worker];
+    macsec::SecyCounters& secy = context.counters.secys[port.channel.value];
+    const uint16_t end = end_of_run(burst, begin);
+    if (!tx.protect_frames) { // nothing of the frames changes
+        secy.out_pkts_untagged.add(end - begin);
+        return end;
+    }
     std::array<macsec::ProtectFrame, kBurstMax> frames;
     std::array<uint8_t, kBurstMax> index;
     uint16_t count = 0;
-    SendingSecy secy(context, burst.out_port[burst.live[0]]);
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
+    for (uint16_t k = begin; k < end; ++k) {
         const uint8_t i = burst.live[k];
-        if (burst.out_port[i] != secy.out_port)
-            secy = SendingSecy(context, burst.out_port[i]);
-        if (!secy.tx->protect_frames) { // nothing of the frame changes
-            secy.counters->out_pkts_untagged.add(1);
-            continue;
-        }
         rte_mbuf* packet = burst.packet[i];
         if (rte_pktmbuf_headroom(packet) < kSecTagLength ||
             rte_pktmbuf_tailroom(packet) < kIcvLength + macsec::kAeadSlack) [[unlikely]] {
             burst.drop(i, Drop::no_room);
             continue;
         }
-        frames[count] = {burst.frame[i], burst.frame_length[i], secy.port->max_frame,
-                         secy.tx,        secy.counters,         ProtectVerdict::ok};
+        frames[count].frame = burst.frame[i];
+        frames[count].length = burst.frame_length[i];
         index[count++] = i;
     }
-    if (count != 0)
-        macsec::protect(context.aead, std::span(frames.data(), count));
+    batch.add(tx, secy, port.max_frame, std::span(frames.data(), count));
     for (uint16_t n = 0; n < count; ++n) {
         if (frames[n].verdict == ProtectVerdict::ok) [[likely]]
             take_frame(burst, index[n], frames[n].frame, frames[n].length);
         else
             burst.drop(index[n], drop_for(frames[n].verdict));
     }
+    return end;
+}
+
+} // namespace
+
+void protect_frames(StageContext& context, Burst& burst) noexcept {
+    macsec::ProtectBatch batch;
+    for (uint16_t k = 0; k < burst.live_count;)
+        k = protect_run(context, burst, k, batch);
+    batch.seal(context.aead);
     burst.compact();
 }
 
 void validate_frames(StageContext& context, Burst& burst) noexcept {
     const uint16_t id = context.port.channel.value;
     const ChannelState& channel = context.state.channels[id];
-    macsec::SecyCounters& secy = context.counters.secys[id];
+    const Admission admission(channel, context.port);
     std::array<macsec::ValidateFrame, kBurstMax> frames;
     std::array<uint8_t, kBurstMax> index;
     uint16_t count = 0;
-    for (uint16_t k = 0; k < burst.live_count; ++k) {
+    const uint16_t packets = burst.live_count;
+    for (uint16_t k = 0; k < packets; ++k) {
         const uint8_t i = burst.live[k];
-        if (!admit(channel, context.port, burst, i)) [[unlikely]]
+        const rte_mbuf* packet = burst.packet[i];
+        if (!admission.admit(packet, burst, i)) [[unlikely]]
             continue;
-        frames[count] = {burst.frame[i], burst.frame_length[i], &channel.rx, &secy,
-                         ValidateVerdict::ok};
+        frames[count].frame = rte_pktmbuf_mtod(packet, uint8_t*);
+        frames[count].length = packet->pkt_len;
         index[count++] = i;
     }
     // On a channel without MACsec nothing of the frames changes or is counted.
-    if (count != 0 && channel.rx.validate_frames != macsec::ValidateFrames::null) {
-        macsec::validate(context.aead, std::span(frames.data(), count));
-        for (uint16_t n = 0; n < count; ++n) {
-            if (frames[n].verdict == ValidateVerdict::ok) [[likely]]
-                take_frame(burst, index[n], frames[n].frame, frames[n].length);
-            else
-                burst.drop(index[n], drop_for(frames[n].verdict));
-        }
+    const bool secured = channel.rx.validate_frames != macsec::ValidateFrames::null;
+    if (secured)
+        macsec::validate(context.aead, channel.rx, context.counters.secys[id],
+                         std::span(frames.data(), count));
+    for (uint16_t n = 0; n < count; ++n) {
+        if (!secured)
+            place_frame(burst, index[n], frames[n].frame, frames[n].length);
+        else if (frames[n].verdict == ValidateVerdict::ok) [[likely]]
+            take_frame(burst, index[n], frames[n].frame, frames[n].length);
+        else
+            burst.drop(index[n], drop_for(frames[n].verdict));
     }
     burst.compact();
 }

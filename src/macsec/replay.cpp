@@ -16,12 +16,10 @@ ReplayState::ReplayState(uint64_t lowest_pn, uint32_t remembered) {
     mask_ = words - 1;
 }
 
-// The words entered now hold numbers of one turn of the ring before.
-void ReplayState::clear_up_to(uint64_t pn) noexcept {
-    const uint64_t last = pn >> 6;
-    const uint64_t first =
-        std::max(highest_.get() >> 6, last > mask_ ? last - mask_ - 1 : uint64_t{0});
-    for (uint64_t entered = first + 1; entered <= last; ++entered)
+// They hold numbers of one turn of the ring before.
+void ReplayState::clear(uint64_t from, uint64_t to) noexcept {
+    const uint64_t first = std::max(from, to > mask_ ? to - mask_ - 1 : uint64_t{0});
+    for (uint64_t entered = first + 1; entered <= to; ++entered)
         seen_[entered & mask_] = 0;
 }
 

@@ -35,25 +35,49 @@ class ReplayState {
     [[nodiscard]] uint64_t next_pn() const noexcept { return after(highest_.get()); }
     [[nodiscard]] uint64_t lowest_pn() const noexcept { return after(refused_.get()); }
 
-    // Below lowestPN: late if replayProtect is set, delayed otherwise.
-    [[nodiscard]] bool is_low(uint64_t pn) const noexcept { return pn <= refused_.get(); }
-    // Arrived already, as far as is remembered. Only for a PN that is not low.
-    [[nodiscard]] bool is_duplicate(uint64_t pn) const noexcept {
-        return !seen_.empty() && pn <= highest_.get() && is_remembered(pn) &&
-               (word(pn) & bit(pn)) != 0;
-    }
-    // For validated frames only (10.6.5).
-    void commit(uint64_t pn, uint32_t replay_window) noexcept {
-        const uint64_t highest = std::max(pn, highest_.get());
-        if (!seen_.empty())
-            clear_up_to(highest);
-        highest_.set(highest);
-        // Also for an older PN: the window may have become smaller in the meantime.
-        if (highest > replay_window && highest - replay_window > refused_.get())
-            refused_.set(highest - replay_window);
-        if (!seen_.empty() && is_remembered(pn))
-            word(pn) |= bit(pn);
-    }
+    // The state in a worker's hands while it goes through a run of frames: the two numbers are
+    // copies, so that they stay in registers, until they are put back.
+    class Working {
+      public:
+        explicit Working(ReplayState& state)
+            : state_(state), highest_(state.highest_.get()), refused_(state.refused_.get()) {}
+
+        [[nodiscard]] uint64_t lowest_pn() const noexcept { return after(refused_); }
+        // Below lowestPN: late if replayProtect is set, delayed otherwise.
+        [[nodiscard]] bool is_low(uint64_t pn) const noexcept { return pn <= refused_; }
+        // Arrived already, as far as is remembered. Only for a PN that is not low.
+        [[nodiscard]] bool is_duplicate(uint64_t pn) const noexcept {
+            return pn <= highest_ && state_.remembers() && is_remembered(pn) &&
+                   (state_.word(pn) & bit(pn)) != 0;
+        }
+        // For validated frames only (10.6.5).
+        void commit(uint64_t pn, uint32_t replay_window) noexcept {
+            if (pn > highest_) [[likely]] {
+                if (state_.remembers())
+                    state_.clear(highest_ >> 6, pn >> 6);
+                highest_ = pn;
+            }
+            // Also for an older PN: the window may have become smaller in the meantime.
+            if (highest_ > replay_window)
+                refused_ = std::max(refused_, highest_ - replay_window);
+            if (state_.remembers() && is_remembered(pn))
+                state_.word(pn) |= bit(pn);
+        }
+        void put_back() const noexcept {
+            state_.highest_.set(highest_);
+            state_.refused_.set(refused_);
+        }
+
+      private:
+        // The word that the ring has for `pn` is not one of a later turn. Only for a PN up to
+        // highest_.
+        [[nodiscard]] bool is_remembered(uint64_t pn) const noexcept {
+            return (highest_ >> 6) - (pn >> 6) <= state_.mask_;
+        }
+        ReplayState& state_;
+        uint64_t highest_;
+        uint64_t refused_;
+    };
 
     // Test and set-up only: as if the frames before had been received. Both are at least 1.
     void start_at(uint64_t next_pn, uint64_t lowest_pn) noexcept {
@@ -62,17 +86,12 @@ class ReplayState {
     }
 
   private:
-    void clear_up_to(uint64_t pn) noexcept;
+    // The words after `from` and up to `to`, which are entered now.
+    void clear(uint64_t from, uint64_t to) noexcept;
+    [[nodiscard]] bool remembers() const noexcept { return !seen_.empty(); }
     [[nodiscard]] static constexpr uint64_t after(uint64_t pn) { return pn + (pn != UINT64_MAX); }
     [[nodiscard]] static constexpr uint64_t bit(uint64_t pn) { return uint64_t{1} << (pn & 63); }
     [[nodiscard]] uint64_t& word(uint64_t pn) noexcept { return seen_[pn >> 6 & mask_]; }
-    [[nodiscard]] const uint64_t& word(uint64_t pn) const noexcept {
-        return seen_[pn >> 6 & mask_];
-    }
-    // The word that the ring has for `pn` is not one of a later turn. Only for a PN up to highest_.
-    [[nodiscard]] bool is_remembered(uint64_t pn) const noexcept {
-        return (highest_.get() >> 6) - (pn >> 6) <= mask_;
-    }
 
     // nextPN and lowestPN less one, for those themselves can reach 2^64: the highest PN that has
     // arrived, and the highest one that is too old.

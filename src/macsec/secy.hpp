@@ -152,11 +152,38 @@ enum class ProtectVerdict : uint8_t { ok, no_tx_sa, pn_exhausted, too_long };
 // or not at all if the SecY does not protect) and has `length` octets.
 struct ProtectFrame { // no initial values: a burst of them would be cleared in vain
     uint8_t* frame;
-    uint32_t length;     // at least 13: User Data may be shorter than an EtherType
-    uint32_t max_length; // of what the port can send
-    const TxBinding* tx;
-    SecyCounters* secy;
+    uint32_t length; // at least 13: User Data may be shorter than an EtherType
     ProtectVerdict verdict;
+};
+
+// The frames of a burst on their way out, by any number of SecYs: laid out run by run, then sealed
+// in one AEAD batch. Worker; for one burst. Every counter of the clause is bumped here.
+class ProtectBatch {
+  public:
+    // Frames that go out by one SecY; at most kBurstMax of all runs. `max_length` is that of what
+    // the port can send. `frame`, `length` and `verdict` are final now, the octets after seal().
+    void add(const TxBinding& tx, SecyCounters& secy, uint32_t max_length,
+             std::span<ProtectFrame> run) noexcept;
+    void seal(const Aead& aead) noexcept;
+
+  private:
+    // While the AEAD runs, DA and SA must adjoin the SecTAG: tags that stay in clear are put back
+    // between them afterwards.
+    struct ClearTags {
+        uint8_t* frame; // the protected frame
+        uint32_t length;
+        std::array<uint8_t, kClearTagsMax * wire::kVlanTagLength> octets;
+    };
+    struct Form;
+
+    uint32_t lay_out(ProtectFrame& frame, const Form& form, uint64_t pn) noexcept;
+    uint32_t set_clear_tags_aside(const ProtectFrame& frame, const Form& form,
+                                  uint8_t* start) noexcept;
+
+    std::size_t op_count_ = 0;
+    std::size_t clear_tag_count_ = 0;
+    std::array<AeadOp, kBurstMax> ops_;
+    std::array<ClearTags, kBurstMax> clear_tags_;
 };
 
 enum class ValidateVerdict : uint8_t {
@@ -177,14 +204,13 @@ enum class ValidateVerdict : uint8_t {
 struct ValidateFrame { // no initial values, as above
     uint8_t* frame;
     uint32_t length;
-    const RxBinding* rx;
-    SecyCounters* secy;
     ValidateVerdict verdict;
 };
 
-// Workers; at most kBurstMax frames a call. Every counter of the clause is bumped here.
-void protect(const Aead& aead, std::span<ProtectFrame> frames) noexcept;
-void validate(const Aead& aead, std::span<ValidateFrame> frames) noexcept;
+// Frames that came in by one SecY, at most kBurstMax. Worker. Every counter of the clause is bumped
+// here.
+void validate(const Aead& aead, const RxBinding& rx, SecyCounters& secy,
+              std::span<ValidateFrame> frames) noexcept;
 
 // What both directions need to make an SA. `sak` is expanded at once and the caller wipes its copy.
 struct SaSpec {

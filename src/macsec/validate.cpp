@@ -17,24 +17,30 @@ using wire::kVlanTagLength;
 
 // What frames have in common that a SecY received with the same tag, but for the packet number.
 struct Kind {
-    const RxBinding* rx;
     RxSc* sc;
     RxSa* sa;
     uint32_t tag_offset;
     uint32_t secure_offset;
-    bool encrypted;     // E
-    bool must_be_valid; // else it is delivered whatever the ICV says (10.6)
+    uint32_t clear_octets; // of Secure Data, if there are so many
+    bool encrypted;        // E
+    bool must_be_valid;    // else it is delivered whatever the ICV says (10.6)
+    bool validated;        // there is an AEAD operation
     [[nodiscard]] uint32_t clear_length() const { return tag_offset - kMacPairLength; }
 };
 
 // A frame that reached an SA in the first pass.
 struct Candidate {
     ValidateFrame* frame;
-    const Kind* kind;
     uint64_t pn;
-    const AeadOp* op; // null: not validated
     uint32_t secure_length;
-    std::array<uint8_t, kClearTagsMax * kVlanTagLength> clear_tags;
+};
+
+using ClearTags = std::array<uint8_t, kClearTagsMax * kVlanTagLength>;
+
+// Candidates of one kind in a row.
+struct Run {
+    Kind kind;
+    std::size_t size;
 };
 
 struct Batch {
@@ -42,44 +48,13 @@ struct Batch {
     std::size_t op_count = 0;
     std::array<Candidate, kBurstMax> candidates;
     std::size_t candidate_count = 0;
-    std::array<Kind, kBurstMax> kinds;
-    std::size_t kind_count = 0;
-};
-
-// Counters of consecutive accepted frames of one SA, added in one go: a burst mostly has one.
-class Tally {
-  public:
-    // What is added next counts for the SA of these frames.
-    void follow(const Kind& kind) noexcept {
-        if (kind.sa == sa_) [[likely]]
-            return;
-        flush();
-        sc_ = kind.sc;
-        sa_ = kind.sa;
-    }
-    void add_ok() noexcept { ++packets_; }
-    void add_octets(const Candidate& candidate) noexcept {
-        (candidate.kind->encrypted ? decrypted_ : validated_) += candidate.secure_length;
-    }
-    void flush() noexcept {
-        if (sa_ == nullptr)
-            return;
-        sc_->counters.in_pkts_ok.add(packets_);
-        sa_->counters.in_pkts_ok.add(packets_);
-        sc_->counters.in_octets_decrypted.add(decrypted_);
-        sc_->counters.in_octets_validated.add(validated_);
-        packets_ = decrypted_ = validated_ = 0;
-    }
-
-  private:
-    RxSc* sc_ = nullptr;
-    RxSa* sa_ = nullptr;
-    uint64_t packets_ = 0, decrypted_ = 0, validated_ = 0;
+    std::array<ClearTags, kBurstMax> clear_tags; // by candidate
+    std::array<Run, kBurstMax> runs;
+    std::size_t run_count = 0;
 };
 
 // 10.6.2 and 10.6.4: the same test before and after the cipher.
-[[gnu::always_inline]] inline bool is_late(const RxBinding& rx, const ReplayState& replay,
-                                           uint64_t pn) noexcept {
+bool is_late(const RxBinding& rx, const ReplayState::Working& replay, uint64_t pn) noexcept {
     return rx.replay_protect && (replay.is_low(pn) || replay.is_duplicate(pn));
 }
 
@@ -104,65 +79,33 @@ void strip(ValidateFrame& frame, uint32_t tag_offset, uint32_t secure_offset,
 }
 
 // While the AEAD runs, DA and SA must adjoin the SecTAG: they change places with tags in clear.
-void close_up(Candidate& candidate) noexcept {
-    uint8_t* frame = candidate.frame->frame;
-    const uint32_t length = candidate.kind->clear_length();
-    std::memcpy(candidate.clear_tags.data(), frame + kMacPairLength, length);
+void close_up(uint8_t* frame, uint32_t length, ClearTags& clear) noexcept {
+    std::memcpy(clear.data(), frame + kMacPairLength, length);
     std::memmove(frame + length, frame, kMacPairLength);
 }
-void open_up(const Candidate& candidate) noexcept {
-    uint8_t* frame = candidate.frame->frame;
-    const uint32_t length = candidate.kind->clear_length();
+void open_up(uint8_t* frame, uint32_t length, const ClearTags& clear) noexcept {
     std::memmove(frame, frame + length, kMacPairLength);
-    std::memcpy(frame + kMacPairLength, candidate.clear_tags.data(), length);
+    std::memcpy(frame + kMacPairLength, clear.data(), length);
 }
 
-[[gnu::always_inline]] inline void fill_op(AeadOp& op, const Candidate& candidate) noexcept {
-    const Kind& kind = *candidate.kind;
-    uint8_t* frame = candidate.frame->frame;
+void fill_op(AeadOp& op, uint8_t* frame, const Kind& kind, uint64_t pn,
+             uint32_t secure_length) noexcept {
     uint8_t* secure_data = frame + kind.secure_offset;
-    const uint32_t clear_octets =
-        kind.encrypted
-            ? std::min<uint32_t>(kind.rx->confidentiality_offset, candidate.secure_length)
-            : candidate.secure_length;
+    const uint32_t clear_octets = std::min(kind.clear_octets, secure_length);
     op.sak = kind.sa->sak.get();
     op.aad = frame + kind.clear_length();
     op.text = secure_data + clear_octets;
-    op.aad_length = static_cast<uint32_t>(op.text - op.aad);
-    op.text_length = candidate.secure_length - clear_octets;
-    op.icv = secure_data + candidate.secure_length;
-    set_iv(op, kind.sa->iv, candidate.pn);
+    op.aad_length = kind.secure_offset - kind.clear_length() + clear_octets;
+    op.text_length = secure_length - clear_octets;
+    op.icv = secure_data + secure_length;
+    set_iv(op, kind.sa->iv, pn);
 }
 
-// Appends the frame as a candidate if its PN is acceptable as far as is known now. The upper half
-// of an extended PN comes from lowestPN before the burst: a frame of the same burst may move it,
-// but nothing that is not validated may decide.
-[[gnu::always_inline]] inline ValidateVerdict add_candidate(ValidateFrame& frame, const Kind& kind,
-                                                            uint32_t received_pn,
-                                                            uint32_t secure_length,
-                                                            Batch& batch) noexcept {
-    const RxBinding& rx = *kind.rx;
-    const ReplayState& replay = kind.sa->replay;
-    const uint64_t pn = rx.xpn ? recover_pn(replay.lowest_pn(), received_pn) : received_pn;
-    if (is_late(rx, replay, pn)) [[unlikely]] {
-        kind.sc->counters.in_pkts_late.add(1);
-        return ValidateVerdict::late;
-    }
-    Candidate& candidate = batch.candidates[batch.candidate_count++];
-    candidate.frame = &frame;
-    candidate.kind = &kind;
-    candidate.pn = pn;
-    candidate.op = nullptr;
-    candidate.secure_length = secure_length;
-    return ValidateVerdict::ok;
-}
-
-// The operation of the last candidate.
-[[gnu::always_inline]] inline void add_op(Batch& batch) noexcept {
-    Candidate& candidate = batch.candidates[batch.candidate_count - 1];
-    AeadOp& op = batch.ops[batch.op_count++];
-    fill_op(op, candidate);
-    candidate.op = &op;
+// The upper half of an extended PN comes from lowestPN before the burst: a frame of the same burst
+// may move it, but nothing that is not validated may decide.
+uint64_t whole_pn(const RxBinding& rx, const ReplayState::Working& replay,
+                  uint32_t received) noexcept {
+    return rx.xpn ? recover_pn(replay.lowest_pn(), received) : received;
 }
 
 // A frame that no SA can validate: delivered as far as its data is readable (10.6.1, 10.6.2).
@@ -174,8 +117,9 @@ ValidateVerdict without_sa(ValidateFrame& frame, const SecTag& tag, bool must_be
     return ValidateVerdict::ok;
 }
 
-ValidateVerdict no_sc(ValidateFrame& frame, const SecTag& tag, bool must_be_valid) noexcept {
-    (must_be_valid ? frame.secy->in_pkts_no_sci : frame.secy->in_pkts_unknown_sci).add(1);
+ValidateVerdict no_sc(SecyCounters& secy, ValidateFrame& frame, const SecTag& tag,
+                      bool must_be_valid) noexcept {
+    (must_be_valid ? secy.in_pkts_no_sci : secy.in_pkts_unknown_sci).add(1);
     return without_sa(frame, tag, must_be_valid, ValidateVerdict::no_sci);
 }
 
@@ -188,70 +132,42 @@ ValidateVerdict no_sa(ValidateFrame& frame, const RxScBinding& sc, const SecTag&
     return without_sa(frame, tag, must_be_valid, ValidateVerdict::not_using_sa);
 }
 
-ValidateVerdict untagged(const ValidateFrame& frame) noexcept {
-    const bool strict = frame.rx->validate_frames == ValidateFrames::strict;
-    (strict ? frame.secy->in_pkts_no_tag : frame.secy->in_pkts_untagged).add(1);
+ValidateVerdict untagged(const RxBinding& rx, SecyCounters& secy) noexcept {
+    const bool strict = rx.validate_frames == ValidateFrames::strict;
+    (strict ? secy.in_pkts_no_tag : secy.in_pkts_untagged).add(1);
     return strict ? ValidateVerdict::no_tag : ValidateVerdict::ok;
 }
 
-// Whether a frame's tag says the same as that of the last candidate, but for the packet number:
-// then so does all that follows from it, as 9.12 and the choice of SC and SA take nothing else.
-// Only for tags of the usual form, without tags in clear before them, with SCI and without SL.
-class Lead {
-  public:
-    void follow(const ValidateFrame& frame, const Candidate& candidate) noexcept {
-        const Kind& kind = *candidate.kind;
-        const auto* tag = wire::overlay<SecTagWire>(frame.frame + kMacPairLength);
-        const bool usual = candidate.op != nullptr && kind.tag_offset == kMacPairLength &&
-                           kind.secure_offset == kMacPairLength + kSecTagLength &&
-                           tag->short_length == 0;
-        kind_ = usual ? &kind : nullptr;
-        rx_ = usual ? frame.rx : nullptr;
-        head_ = head_of(*tag);
-        sci_ = tag->sci;
+// First pass over a frame that reached an SA: begins a run with it if its PN is acceptable as far
+// as is known now.
+ValidateVerdict begin_run(const RxBinding& rx, ValidateFrame& frame, const SecTag& tag,
+                          const Kind& kind, Batch& batch) noexcept {
+    const ReplayState::Working replay(kind.sa->replay);
+    const uint64_t pn = whole_pn(rx, replay, tag.pn);
+    if (is_late(rx, replay, pn)) {
+        kind.sc->counters.in_pkts_late.add(1);
+        return ValidateVerdict::late;
     }
-    [[nodiscard]] bool leads(const ValidateFrame& frame) const noexcept {
-        constexpr uint32_t kLeast = kMacPairLength + kSecTagLength + kShortLengthLimit + kIcvLength;
-        if (frame.rx != rx_ || frame.length < kLeast)
-            return false;
-        const auto* tag = wire::overlay<SecTagWire>(frame.frame + kMacPairLength);
-        return head_of(*tag) == head_ && tag->sci == sci_ && tag->pn.raw() != 0;
+    batch.runs[batch.run_count++] = {kind, 1};
+    if (kind.validated) {
+        if (kind.clear_length() != 0)
+            close_up(frame.frame, kind.clear_length(), batch.clear_tags[batch.candidate_count]);
+        fill_op(batch.ops[batch.op_count++], frame.frame, kind, pn, tag.secure_length);
     }
-    ValidateVerdict gather(ValidateFrame& frame, Batch& batch) const noexcept {
-        constexpr uint32_t kAround = kMacPairLength + kSecTagLength + kIcvLength;
-        const auto* tag = wire::overlay<SecTagWire>(frame.frame + kMacPairLength);
-        const auto verdict =
-            add_candidate(frame, *kind_, tag->pn.host(), frame.length - kAround, batch);
-        if (verdict == ValidateVerdict::ok) [[likely]]
-            add_op(batch);
-        return verdict;
-    }
+    batch.candidates[batch.candidate_count++] = {&frame, pn, tag.secure_length};
+    return ValidateVerdict::ok;
+}
 
-  private:
-    // EtherType, TCI, AN and SL.
-    static Be32 head_of(const SecTagWire& tag) noexcept {
-        return *wire::overlay<Be32>(reinterpret_cast<const uint8_t*>(&tag));
-    }
-
-    const Kind* kind_ = nullptr;
-    const RxBinding* rx_ = nullptr; // none: no frame is led
-    Be32 head_{0};
-    Be64 sci_{0};
-};
-
-// First pass over one frame. Appends a candidate if the frame goes on; the verdict of others is
-// final.
-ValidateVerdict gather(ValidateFrame& frame, Batch& batch) noexcept {
-    const RxBinding& rx = *frame.rx;
-    if (rx.validate_frames == ValidateFrames::null)
-        return ValidateVerdict::ok;
+// First pass over one frame. Begins a run if the frame goes on; the verdict of others is final.
+ValidateVerdict gather(const RxBinding& rx, SecyCounters& secy, ValidateFrame& frame,
+                       Batch& batch) noexcept {
     const SecTag tag =
         parse_sectag(frame.frame, frame.length,
                      {rx.ether_type, rx.xpn, std::min(rx.vlan_in_clear, kClearTagsMax)});
     if (tag.verdict == TagVerdict::no_tag)
-        return untagged(frame);
+        return untagged(rx, secy);
     if (tag.verdict == TagVerdict::bad_tag) {
-        frame.secy->in_pkts_bad_tag.add(1);
+        secy.in_pkts_bad_tag.add(1);
         return ValidateVerdict::bad_tag;
     }
     const bool encrypted = (tag.tci & kTciEncrypted) != 0;
@@ -263,99 +179,159 @@ ValidateVerdict gather(ValidateFrame& frame, Batch& batch) noexcept {
     const bool must_be_valid = changed || rx.validate_frames == ValidateFrames::strict;
     const std::size_t index = find_sc(rx, tag);
     if (index == rx.scs.size())
-        return no_sc(frame, tag, must_be_valid);
+        return no_sc(secy, frame, tag, must_be_valid);
     const RxScBinding& sc = rx.scs[index];
     RxSa* sa = sc.sa[tag.an];
     if (sa == nullptr || !sc.sa_in_use[tag.an])
         return no_sa(frame, sc, tag, must_be_valid);
 
-    const Kind& kind = batch.kinds[batch.kind_count++] = {
-        &rx, sc.sc, sa, tag.tag_offset, tag.secure_offset, encrypted, must_be_valid};
-    const ValidateVerdict verdict = add_candidate(frame, kind, tag.pn, tag.secure_length, batch);
     // C without E is text changed by a cipher that none of our suites is: nothing can validate it.
-    if (verdict == ValidateVerdict::ok && rx.validate_frames != ValidateFrames::disabled &&
-        encrypted == changed) {
-        if (kind.clear_length() != 0)
-            close_up(batch.candidates[batch.candidate_count - 1]);
-        add_op(batch);
+    const bool validated = rx.validate_frames != ValidateFrames::disabled && encrypted == changed;
+    const uint32_t clear_octets = encrypted ? rx.confidentiality_offset : UINT32_MAX;
+    return begin_run(rx, frame, tag,
+                     {sc.sc, sa, tag.tag_offset, tag.secure_offset, clear_octets, encrypted,
+                      must_be_valid, validated},
+                     batch);
+}
+
+// EtherType, TCI, AN and SL.
+uint32_t head_of(const SecTagWire& tag) noexcept {
+    return wire::overlay<Be32>(reinterpret_cast<const uint8_t*>(&tag))->raw();
+}
+
+// First pass over frames after one that has begun a run, as long as their tags say the same but for
+// the packet number: then so does all that follows from it, as 9.12 and the choice of SC and SA
+// take nothing else. Only for tags of the usual form, without tags in clear before them, with SCI
+// and without SL. Returns how many frames that were.
+std::size_t follow_run(const RxBinding& rx, const uint8_t* leader, std::span<ValidateFrame> frames,
+                       Batch& batch) noexcept {
+    constexpr uint32_t kTagEnd = kMacPairLength + kSecTagLength;
+    constexpr uint32_t kLeast = kTagEnd + kShortLengthLimit + kIcvLength;
+    Run& run = batch.runs[batch.run_count - 1];
+    const Kind kind = run.kind;
+    const SecTagWire model = *wire::overlay<SecTagWire>(leader + kMacPairLength);
+    if (!kind.validated || kind.tag_offset != kMacPairLength || kind.secure_offset != kTagEnd ||
+        model.short_length != 0)
+        return 0;
+    const ReplayState::Working replay(kind.sa->replay);
+    const uint32_t head = head_of(model);
+    Candidate* candidate = batch.candidates.data() + batch.candidate_count;
+    AeadOp* op = batch.ops.data() + batch.op_count;
+    std::size_t gathered = 0, late = 0;
+    for (ValidateFrame& frame : frames) {
+        const auto* tag = wire::overlay<SecTagWire>(frame.frame + kMacPairLength);
+        if (frame.length < kLeast || head_of(*tag) != head || tag->sci != model.sci ||
+            tag->pn.raw() == 0)
+            break;
+        const uint64_t pn = whole_pn(rx, replay, tag->pn.host());
+        ++gathered;
+        if (is_late(rx, replay, pn)) [[unlikely]] {
+            frame.verdict = ValidateVerdict::late;
+            ++late;
+            continue;
+        }
+        const uint32_t secure_length = frame.length - kTagEnd - kIcvLength;
+        *candidate++ = {&frame, pn, secure_length};
+        fill_op(*op++, frame.frame, kind, pn, secure_length);
     }
-    return verdict;
+    run.size += gathered - late;
+    batch.candidate_count += gathered - late;
+    batch.op_count += gathered - late;
+    if (late != 0)
+        kind.sc->counters.in_pkts_late.add(late);
+    return gathered;
 }
 
 // A frame whose ICV is wrong or was not looked at.
-ValidateVerdict not_authentic(const Candidate& candidate) noexcept {
-    RxScCounters& counters = candidate.kind->sc->counters;
-    RxSa& sa = *candidate.kind->sa;
-    if (candidate.kind->must_be_valid) {
-        counters.in_pkts_not_valid.add(1);
-        sa.counters.in_pkts_not_valid.add(1);
+ValidateVerdict not_authentic(const RxBinding& rx, const Kind& kind,
+                              const ReplayState::Working& replay, uint64_t pn) noexcept {
+    RxScCounters& sc = kind.sc->counters;
+    RxSaCounters& sa = kind.sa->counters;
+    if (kind.must_be_valid) {
+        sc.in_pkts_not_valid.add(1);
+        sa.in_pkts_not_valid.add(1);
         return ValidateVerdict::not_valid;
     }
-    if (candidate.kind->rx->validate_frames == ValidateFrames::check) {
-        counters.in_pkts_invalid.add(1);
-        sa.counters.in_pkts_invalid.add(1);
-    } else if (sa.replay.is_low(candidate.pn)) {
-        counters.in_pkts_delayed.add(1);
+    if (rx.validate_frames == ValidateFrames::check) {
+        sc.in_pkts_invalid.add(1);
+        sa.in_pkts_invalid.add(1);
+    } else if (replay.is_low(pn)) {
+        sc.in_pkts_delayed.add(1);
     } else {
-        counters.in_pkts_unchecked.add(1);
+        sc.in_pkts_unchecked.add(1);
     }
     return ValidateVerdict::ok;
 }
 
-void authentic(const Candidate& candidate, Tally& tally) noexcept {
-    RxSa& sa = *candidate.kind->sa;
-    // Low is only possible without replay protection (10.6.5).
-    if (sa.replay.is_low(candidate.pn))
-        candidate.kind->sc->counters.in_pkts_delayed.add(1);
-    else
-        tally.add_ok();
-    sa.replay.commit(candidate.pn, candidate.kind->rx->replay_window);
-}
-
-// Third pass over one frame. lowestPN may have moved since the first, by frames of the same burst.
-ValidateVerdict commit(const Candidate& candidate, Tally& tally) noexcept {
-    tally.follow(*candidate.kind);
+// Third pass over the frames of a run. lowestPN may have moved since the first, by frames of the
+// same burst. `op` and `clear` are those of the first candidate.
+void commit_run(const RxBinding& rx, const Kind kind, std::span<const Candidate> candidates,
+                const AeadOp* op, const ClearTags* clear) noexcept {
+    ReplayState::Working replay(kind.sa->replay);
+    uint64_t accepted = 0, octets = 0;
+    for (const Candidate& candidate : candidates) {
+        ValidateFrame& frame = *candidate.frame;
+        const bool authentic = kind.validated && op++->authentic;
+        const ClearTags& clear_tags = *clear++;
+        octets += candidate.secure_length;
+        frame.verdict = ValidateVerdict::ok;
+        if (is_late(rx, replay, candidate.pn)) [[unlikely]] {
+            kind.sc->counters.in_pkts_late.add(1);
+            frame.verdict = ValidateVerdict::late;
+        } else if (!authentic) [[unlikely]] {
+            frame.verdict = not_authentic(rx, kind, replay, candidate.pn);
+        } else {
+            // Low is only possible without replay protection (10.6.5).
+            if (replay.is_low(candidate.pn)) [[unlikely]]
+                kind.sc->counters.in_pkts_delayed.add(1);
+            else
+                ++accepted;
+            replay.commit(candidate.pn, rx.replay_window);
+        }
+        if (frame.verdict != ValidateVerdict::ok) [[unlikely]]
+            continue;
+        if (kind.validated && kind.clear_length() != 0) [[unlikely]]
+            open_up(frame.frame, kind.clear_length(), clear_tags);
+        strip(frame, kind.tag_offset, kind.secure_offset, candidate.secure_length);
+    }
+    replay.put_back();
+    kind.sc->counters.in_pkts_ok.add(accepted);
+    kind.sa->counters.in_pkts_ok.add(accepted);
     // Whatever comes of it, and also if no cipher can tell what the octets were (10.6.3).
-    if (candidate.kind->rx->validate_frames != ValidateFrames::disabled)
-        tally.add_octets(candidate);
-    if (is_late(*candidate.kind->rx, candidate.kind->sa->replay, candidate.pn)) {
-        candidate.kind->sc->counters.in_pkts_late.add(1);
-        return ValidateVerdict::late;
-    }
-    if (candidate.op != nullptr && candidate.op->authentic)
-        authentic(candidate, tally);
-    else if (const auto verdict = not_authentic(candidate); verdict != ValidateVerdict::ok)
-        return verdict;
-    if (candidate.op != nullptr && candidate.kind->clear_length() != 0)
-        open_up(candidate);
-    strip(*candidate.frame, candidate.kind->tag_offset, candidate.kind->secure_offset,
-          candidate.secure_length);
-    return ValidateVerdict::ok;
+    if (rx.validate_frames != ValidateFrames::disabled)
+        (kind.encrypted ? kind.sc->counters.in_octets_decrypted
+                        : kind.sc->counters.in_octets_validated)
+            .add(octets);
 }
 
 } // namespace
 
-void validate(const Aead& aead, std::span<ValidateFrame> frames) noexcept {
+void validate(const Aead& aead, const RxBinding& rx, SecyCounters& secy,
+              std::span<ValidateFrame> frames) noexcept {
     assert(frames.size() <= kBurstMax);
+    if (rx.validate_frames == ValidateFrames::null) {
+        for (ValidateFrame& frame : frames)
+            frame.verdict = ValidateVerdict::ok;
+        return;
+    }
     Batch batch;
-    Lead lead;
-    for (ValidateFrame& frame : frames) {
-        if (lead.leads(frame)) [[likely]] {
-            frame.verdict = lead.gather(frame, batch);
-            continue;
-        }
-        const std::size_t count = batch.candidate_count;
-        frame.verdict = gather(frame, batch);
-        if (batch.candidate_count != count)
-            lead.follow(frame, batch.candidates[count]);
+    for (std::size_t i = 0; i < frames.size();) {
+        const std::size_t runs = batch.run_count;
+        ValidateFrame& frame = frames[i++];
+        frame.verdict = gather(rx, secy, frame, batch);
+        if (batch.run_count != runs)
+            i += follow_run(rx, frame.frame, frames.subspan(i), batch);
     }
 
     aead.open(std::span(batch.ops).first(batch.op_count));
 
-    Tally tally;
-    for (const Candidate& candidate : std::span(batch.candidates).first(batch.candidate_count))
-        candidate.frame->verdict = commit(candidate, tally);
-    tally.flush();
+    std::size_t candidate = 0, op = 0;
+    for (const Run& run : std::span(batch.runs).first(batch.run_count)) {
+        commit_run(rx, run.kind, std::span(batch.candidates).subspan(candidate, run.size),
+                   &batch.ops[op], &batch.clear_tags[candidate]);
+        candidate += run.size;
+        op += run.kind.validated ? run.size : 0;
+    }
 }
 
 } // namespace isthmus::macsec

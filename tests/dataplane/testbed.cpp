@@ -331,12 +331,10 @@ Bytes Testbed::protect(const Bytes& plain, uint8_t an, uint16_t worker) {
     binding.sa = peer_tx_[worker].sa[an].get();
     binding.format = peer_format_;
     macsec::ProtectFrame frame{room.data() + macsec::kSecTagLength,
-                               static_cast<uint32_t>(plain.size()),
-                               0xffff,
-                               &binding,
-                               &peer_secy_,
-                               macsec::ProtectVerdict::ok};
-    macsec::protect(*aead_, {&frame, 1});
+                               static_cast<uint32_t>(plain.size()), macsec::ProtectVerdict::ok};
+    macsec::ProtectBatch batch;
+    batch.add(binding, peer_secy_, 0xffff, {&frame, 1});
+    batch.seal(*aead_);
     if (frame.verdict != macsec::ProtectVerdict::ok)
         throw std::runtime_error("the peer cannot protect");
     return {frame.frame, frame.frame + frame.length};
@@ -362,9 +360,9 @@ std::optional<Bytes> Testbed::open(const Bytes& frame) {
         binding.confidentiality_offset = channel_.confidentiality_offset;
         binding.vlan_in_clear = channel_.vlan_in_clear;
         binding.ether_type = channel_.ether_type;
-        macsec::ValidateFrame op{copy.data(), static_cast<uint32_t>(frame.size()), &binding,
-                                 &peer_secy_, macsec::ValidateVerdict::ok};
-        macsec::validate(*aead_, {&op, 1});
+        macsec::ValidateFrame op{copy.data(), static_cast<uint32_t>(frame.size()),
+                                 macsec::ValidateVerdict::ok};
+        macsec::validate(*aead_, binding, peer_secy_, {&op, 1});
         if (op.verdict == macsec::ValidateVerdict::ok)
             return Bytes(op.frame, op.frame + op.length);
     }

@@ -30,22 +30,18 @@ uint64_t allocations_of_traffic(TxSide& tx, RxSide& rx) {
     const uint64_t before = allocations();
     for (std::size_t done = 0; done < kFrames; done += kBurst) {
         for (std::size_t i = 0; i < kBurst; ++i)
-            outgoing[i] = {&memory[i * kSlot + kSecTagLength],
-                           kLength,
-                           UINT32_MAX,
-                           &tx.binding,
-                           &tx.secy,
-                           ProtectVerdict::ok};
-        protect(engine(), outgoing);
+            outgoing[i] = {&memory[i * kSlot + kSecTagLength], kLength, ProtectVerdict::ok};
+        ProtectBatch batch;
+        batch.add(tx.binding, tx.secy, UINT32_MAX, outgoing);
+        batch.seal(engine());
         for (std::size_t i = 0; i < kBurst; ++i) {
-            incoming[i] = {outgoing[i].frame, outgoing[i].length, &rx.binding, &rx.secy,
-                           ValidateVerdict::ok};
+            incoming[i] = {outgoing[i].frame, outgoing[i].length, ValidateVerdict::ok};
             if (i % 4 == 3)
                 incoming[i].frame[40] ^= 1;
             if (i % 5 == 4)
                 incoming[i].frame[14] ^= 1; // another AN
         }
-        validate(engine(), incoming);
+        validate(engine(), rx.binding, rx.secy, incoming);
         for (const ValidateFrame& frame : incoming)
             accepted += frame.verdict == ValidateVerdict::ok ? 1 : 0;
     }
@@ -108,9 +104,10 @@ TEST(Secrets, NoSakInFreedMemory) {
             const TxBinding binding{&sc, tx, {}};
             SecyCounters secy;
             HeapFrame memory = HeapFrame::to_protect(plain_frame(100));
-            ProtectFrame frame{memory.data(), memory.length(), UINT32_MAX,
-                               &binding,      &secy,           ProtectVerdict::ok};
-            protect(engine(), std::span(&frame, 1));
+            ProtectFrame frame{memory.data(), memory.length(), ProtectVerdict::ok};
+            ProtectBatch batch;
+            batch.add(binding, secy, UINT32_MAX, std::span(&frame, 1));
+            batch.seal(engine());
             EXPECT_EQ(frame.verdict, ProtectVerdict::ok);
             destroy_watched(std::unique_ptr<TxSa>(tx), sak);
             destroy_watched(std::unique_ptr<RxSa>(rx), sak);

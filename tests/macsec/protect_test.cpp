@@ -11,17 +11,30 @@ namespace {
 // Frames of one burst in exact-size memory; `plain` octets each.
 class Burst {
   public:
-    Burst(std::size_t count, const TxBinding* binding, SecyCounters& secy) {
+    Burst() = default;
+    Burst(std::size_t count, const TxBinding& binding, SecyCounters& secy) {
         for (std::size_t i = 0; i < count; ++i)
             add(plain_frame(60), binding, secy);
     }
-    void add(const Octets& plain, const TxBinding* binding, SecyCounters& secy,
+    // In one run with the frame before, if that goes the same way.
+    void add(const Octets& plain, const TxBinding& binding, SecyCounters& secy,
              uint32_t max_length = UINT32_MAX) {
         HeapFrame& memory = memories_.emplace_back(HeapFrame::to_protect(plain));
-        frames.push_back(
-            {memory.data(), memory.length(), max_length, binding, &secy, ProtectVerdict::ok});
+        frames.push_back({memory.data(), memory.length(), ProtectVerdict::ok});
+        if (runs_.empty() || runs_.back().binding != &binding ||
+            runs_.back().max_length != max_length)
+            runs_.push_back({&binding, &secy, max_length, 0});
+        ++runs_.back().size;
     }
-    void protect() { macsec::protect(engine(), frames); }
+    void protect() {
+        ProtectBatch batch;
+        std::span<ProtectFrame> rest = frames;
+        for (const Run& run : runs_) {
+            batch.add(*run.binding, *run.secy, run.max_length, rest.first(run.size));
+            rest = rest.subspan(run.size);
+        }
+        batch.seal(engine());
+    }
     [[nodiscard]] std::vector<ProtectVerdict> verdicts() const {
         std::vector<ProtectVerdict> all;
         for (const ProtectFrame& frame : frames)
@@ -37,7 +50,14 @@ class Burst {
     std::vector<ProtectFrame> frames;
 
   private:
+    struct Run {
+        const TxBinding* binding;
+        SecyCounters* secy;
+        uint32_t max_length;
+        std::size_t size;
+    };
     std::deque<HeapFrame> memories_;
+    std::vector<Run> runs_;
 };
 
 using enum ProtectVerdict;
@@ -52,7 +72,7 @@ TEST(Protect, StopsAfterTheLastPacketNumber) {
     for (CipherSuite suite : kCipherSuites) {
         const uint64_t last = last_pn(suite);
         TxSide tx(kPeerSci, suite, 0, last - 2);
-        Burst burst(6, &tx.binding, tx.secy);
+        Burst burst(6, tx.binding, tx.secy);
         burst.protect();
         EXPECT_EQ(burst.verdicts(), first_ok(3, 6));
         for (std::size_t i = 0; i < 3; ++i)
@@ -66,7 +86,7 @@ TEST(Protect, StopsAfterTheLastPacketNumber) {
 
         // And it stays stopped: no call later begins at 0 or 1 again.
         for (int again = 0; again < 3; ++again) {
-            Burst more(2, &tx.binding, tx.secy);
+            Burst more(2, tx.binding, tx.secy);
             more.protect();
             EXPECT_EQ(more.verdicts(), first_ok(0, 2));
             EXPECT_EQ(tx.sa->pn->next(), last + 1);
@@ -79,18 +99,18 @@ TEST(Protect, GoesOnWhenTheLimitIsRaised) {
     for (auto owner : {PacketNumbers::Owner::per_worker, PacketNumbers::Owner::shared}) {
         auto pn = std::make_shared<PacketNumbers>(owner, 10, 14);
         tx.sa->pn = pn;
-        Burst burst(8, &tx.binding, tx.secy);
+        Burst burst(8, tx.binding, tx.secy);
         burst.protect();
         EXPECT_EQ(burst.verdicts(), first_ok(5, 8));
         EXPECT_EQ(burst.pn(4), 14u);
-        Burst stopped(1, &tx.binding, tx.secy);
+        Burst stopped(1, tx.binding, tx.secy);
         stopped.protect();
         EXPECT_EQ(stopped.verdicts(), first_ok(0, 1));
 
         const uint64_t next = pn->next();
         EXPECT_GE(next, 15u);
         pn->raise_limit(100);
-        Burst more(8, &tx.binding, tx.secy);
+        Burst more(8, tx.binding, tx.secy);
         more.protect();
         EXPECT_EQ(more.verdicts(), first_ok(8, 8));
         EXPECT_EQ(more.pn(0), next) << "no PN comes again";
@@ -102,8 +122,8 @@ TEST(Protect, FailsClosedWithoutSa) {
     TxSide tx;
     const TxBinding no_sa{&tx.sc, nullptr, {}};
     const TxBinding no_sc{nullptr, tx.sa.get(), {}};
-    for (const TxBinding* binding : {&no_sa, &no_sc, static_cast<const TxBinding*>(nullptr)}) {
-        Burst burst(3, binding, tx.secy);
+    for (const TxBinding* binding : {&no_sa, &no_sc}) {
+        Burst burst(3, *binding, tx.secy);
         burst.protect();
         EXPECT_EQ(burst.verdicts(), std::vector(3, no_tx_sa));
         EXPECT_EQ(burst.octets(2), plain_frame(60));
@@ -119,7 +139,7 @@ TEST(Protect, ProtectFramesOff) {
     TxBinding bare;
     for (TxBinding* binding : {&tx.binding, &bare}) {
         binding->protect_frames = false;
-        Burst burst(5, binding, tx.secy);
+        Burst burst(5, *binding, tx.secy);
         burst.protect();
         EXPECT_EQ(burst.verdicts(), std::vector(5, ok));
         for (std::size_t i = 0; i < 5; ++i)
@@ -140,17 +160,20 @@ TEST(Protect, TooLong) {
                            Row{kTciExplicitSci, 32}, Row{kTciEndStation, 24}}) {
         TxSide tx;
         tx.binding.format.tci = row.tci;
-        const uint32_t length = 12 + 60 + row.overhead;
-        Burst burst(0, nullptr, tx.secy);
-        for (uint32_t max_length : {length, length - 1, length + 1, 0u, length})
-            burst.add(plain_frame(60), &tx.binding, tx.secy, max_length);
+        const uint32_t most = 12 + 60 + row.overhead;
+        Burst burst;
+        for (std::size_t user : {60, 61, 59, 500, 60})
+            burst.add(plain_frame(user), tx.binding, tx.secy, most);
+        burst.add(plain_frame(60), tx.binding, tx.secy, 0);
         burst.protect();
-        EXPECT_EQ(burst.verdicts(), (std::vector{ok, too_long, ok, too_long, ok}));
-        EXPECT_EQ(tx.secy.out_pkts_too_long.get(), 2u);
+        EXPECT_EQ(burst.verdicts(), (std::vector{ok, too_long, ok, too_long, ok, too_long}));
+        EXPECT_EQ(tx.secy.out_pkts_too_long.get(), 3u);
         EXPECT_EQ(tx.sa->pn->next(), 4u);
-        EXPECT_EQ(burst.octets(1), plain_frame(60));
+        EXPECT_EQ(burst.pn(4), 3u);
+        EXPECT_EQ(burst.octets(1), plain_frame(61));
         const TxScCounters& counters = tx.sc.counters;
         EXPECT_EQ(counters.out_pkts_encrypted.get() + counters.out_pkts_protected.get(), 3u);
+        EXPECT_EQ(counters.out_octets_encrypted.get() + counters.out_octets_protected.get(), 179u);
     }
 }
 
@@ -169,10 +192,10 @@ TEST(Protect, MixedBatchKeepsPacketNumbersPerSa) {
     second_rx.add_sa(3);
 
     SecyCounters secy;
-    Burst burst(0, nullptr, secy);
+    Burst burst;
     const TxBinding* bindings[] = {&first.binding, &second.binding, &none, &open};
     for (std::size_t i = 0; i < kBurstMax; ++i)
-        burst.add(plain_frame(60), bindings[i % 4], secy);
+        burst.add(plain_frame(60), *bindings[i % 4], secy);
     burst.protect();
     for (std::size_t i = 0; i < kBurstMax; ++i) {
         const auto turn = static_cast<uint32_t>(i / 4);

@@ -12,6 +12,19 @@ namespace {
 __extension__ using Wide = __int128;
 constexpr Wide kTurn = Wide{1} << 32;
 
+bool is_low(ReplayState& state, uint64_t pn) {
+    return ReplayState::Working(state).is_low(pn);
+}
+bool is_late(ReplayState& state, uint64_t pn) {
+    const ReplayState::Working working(state);
+    return working.is_low(pn) || working.is_duplicate(pn);
+}
+void commit(ReplayState& state, uint64_t pn, uint32_t window) {
+    ReplayState::Working working(state);
+    working.commit(pn, window);
+    working.put_back();
+}
+
 class SlowModel {
   public:
     SlowModel(uint64_t lowest, bool duplicate_proof)
@@ -91,15 +104,15 @@ void run(const Sweep& sweep, uint64_t seed) {
     SlowModel model(sweep.lowest, sweep.duplicate_proof);
     for (int step = 0; step < 3000; ++step) {
         const auto pn = static_cast<uint64_t>(pick(random, model, sweep.window, sweep.last));
-        const bool late = state.is_low(pn) || state.is_duplicate(pn);
+        const bool late = is_late(state, pn);
         if (sweep.replay_protect) {
             ASSERT_EQ(late, model.late(pn)) << "step " << step << " pn " << pn;
         } else {
-            ASSERT_EQ(state.is_low(pn), Wide{pn} < model.lowest());
+            ASSERT_EQ(is_low(state, pn), Wide{pn} < model.lowest());
         }
         if ((late && sweep.replay_protect) || random() % 5 == 0)
             continue; // dropped, or forged
-        state.commit(pn, sweep.window);
+        commit(state, pn, sweep.window);
         model.accept(pn, sweep.window);
         ASSERT_EQ((PnState{state.next_pn(), state.lowest_pn()}), model.state()) << pn;
     }
@@ -138,14 +151,14 @@ TEST(ReplayModel, JumpsOfEveryLength) {
                 ReplayState state(start, window);
                 SlowModel model(start, true);
                 for (uint64_t pn = start; pn < start + 300; pn += 2) {
-                    state.commit(pn, window);
+                    commit(state, pn, window);
                     model.accept(pn, window);
                 }
                 const uint64_t pn = start + 300 + jump;
-                state.commit(pn, window);
+                commit(state, pn, window);
                 model.accept(pn, window);
                 for (uint64_t probe = pn > 300 ? pn - 300 : 1; probe <= pn + 1; ++probe)
-                    ASSERT_EQ(state.is_low(probe) || state.is_duplicate(probe), model.late(probe))
+                    ASSERT_EQ(is_late(state, probe), model.late(probe))
                         << window << " " << start << " " << jump << " " << probe;
             }
         }
@@ -170,9 +183,9 @@ TEST(ReplayModel, RecoveryAcrossWraps) {
                 if (!model.late(sent) && sent - state.lowest_pn() < 0x8000'0000) {
                     ASSERT_EQ(pn, sent);
                 }
-                if (pn != sent || state.is_low(pn))
+                if (pn != sent || is_low(state, pn))
                     continue; // the ICV does not fit, or it is late
-                state.commit(pn, window);
+                commit(state, pn, window);
                 model.accept(pn, window);
                 ASSERT_EQ((PnState{state.next_pn(), state.lowest_pn()}), model.state());
             }
@@ -187,7 +200,7 @@ TEST(ReplayModel, WindowLargerThanTheRecord) {
     SlowModel model(1, true);
     for (int step = 0; step < 100'000; ++step) {
         const auto pn = static_cast<uint64_t>(pick(random, model, 1000, UINT32_MAX));
-        const bool late = state.is_low(pn) || state.is_duplicate(pn);
+        const bool late = is_late(state, pn);
         if (late) {
             ASSERT_TRUE(model.late(pn)) << pn;
             continue;
@@ -195,7 +208,7 @@ TEST(ReplayModel, WindowLargerThanTheRecord) {
         if (Wide{pn} > model.next() - 1 - 64) {
             ASSERT_FALSE(model.late(pn)) << "inside the record";
         }
-        state.commit(pn, 1000);
+        commit(state, pn, 1000);
         model.accept(pn, 1000);
     }
 }

@@ -47,9 +47,10 @@ std::vector<Octets> protected_burst(TxSide& tx, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
         memories.push_back(HeapFrame::to_protect(plain_frame(60)));
     for (HeapFrame& memory : memories)
-        frames.push_back({memory.data(), memory.length(), UINT32_MAX, &tx.binding, &tx.secy,
-                          ProtectVerdict::ok});
-    protect(engine(), frames);
+        frames.push_back({memory.data(), memory.length(), ProtectVerdict::ok});
+    ProtectBatch batch;
+    batch.add(tx.binding, tx.secy, UINT32_MAX, frames);
+    batch.seal(engine());
     std::vector<Octets> sealed;
     for (const ProtectFrame& frame : frames) {
         EXPECT_EQ(frame.verdict, ProtectVerdict::ok);

@@ -36,9 +36,10 @@ Result<void> Sender::set_sa(const SaParameters& parameters, std::shared_ptr<Pack
 
 Sender::Sent Sender::send(std::span<const uint8_t> plain) {
     HeapFrame memory = HeapFrame::to_protect(plain);
-    ProtectFrame frame{memory.data(), memory.length(), max_length,
-                       &binding,      &secy,           ProtectVerdict::ok};
-    protect(*aead_, std::span(&frame, 1));
+    ProtectFrame frame{memory.data(), memory.length(), ProtectVerdict::ok};
+    ProtectBatch batch;
+    batch.add(binding, secy, max_length, std::span(&frame, 1));
+    batch.seal(*aead_);
     assert(memory.holds(frame.frame, frame.length));
     return {frame.verdict, Octets(frame.frame, frame.frame + frame.length)};
 }
@@ -84,9 +85,9 @@ std::vector<Receiver::Received> Receiver::receive_burst(std::span<const Octets> 
     std::vector<ValidateFrame> burst;
     for (const Octets& frame : frames) {
         HeapFrame& memory = memories.emplace_back(HeapFrame::to_validate(frame));
-        burst.push_back({memory.data(), memory.length(), &binding, &secy, ValidateVerdict::ok});
+        burst.push_back({memory.data(), memory.length(), ValidateVerdict::ok});
     }
-    validate(*aead_, burst);
+    validate(*aead_, binding, secy, burst);
     std::vector<Received> results;
     for (std::size_t i = 0; i < burst.size(); ++i) {
         Received& result = results.emplace_back();

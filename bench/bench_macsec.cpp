@@ -7,6 +7,7 @@
 // SCI, one SA. Stage and bare AEAD are measured in turn: `over_aead_ns` is the median of their
 // difference in one round.
 #include "bench/rounds.hpp"
+#include "macsec/protect.hpp"
 #include "macsec/secy.hpp"
 
 #include <benchmark/benchmark.h>
@@ -116,7 +117,7 @@ class Frames {
     }
     void protect() {
         ProtectBatch batch;
-        batch.add(tx_, secy_, UINT32_MAX, outgoing_);
+        batch.add(tx_, secy_, UINT32_MAX, ProtectFrames(outgoing_));
         batch.seal(aead_);
     }
     // The operations of the burst as validate would describe them.

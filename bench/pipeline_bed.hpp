@@ -5,6 +5,7 @@
 #include "control/compile.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/stages.hpp"
+#include "macsec/protect.hpp"
 #include "tests/must.hpp"
 #include "tests/packets.hpp"
 
@@ -204,7 +205,7 @@ class Bed {
             frames[n] = {all[n].data() + macsec::kSecTagLength, length, macsec::ProtectVerdict::ok};
         }
         macsec::ProtectBatch batch;
-        batch.add(tx, peer_secy_, UINT32_MAX, frames);
+        batch.add(tx, peer_secy_, UINT32_MAX, macsec::ProtectFrames(frames));
         batch.seal(*aead_);
         for (Bytes& frame : all)
             frame.resize(frame.size() - macsec::kAeadSlack);

@@ -3,6 +3,7 @@
 #include "dataplane/one_buffer.hpp"
 #include "dataplane/stages.hpp"
 #include "isthmus/wire.hpp"
+#include "macsec/protect.hpp"
 
 #include <rte_mbuf.h>
 
@@ -98,14 +99,29 @@ void take_frame(Burst& burst, uint8_t i, uint8_t* frame, uint32_t length) noexce
     set_frame(burst.packet[i], frame, length);
 }
 
-// Of the packets from live[begin] on that go out by one port.
-uint16_t end_of_run(const Burst& burst, uint16_t begin) noexcept {
-    const uint16_t out_port = burst.out_port[burst.live[begin]];
-    uint16_t k = begin + 1;
-    while (k < burst.live_count && burst.out_port[burst.live[k]] == out_port)
-        ++k;
-    return k;
-}
+// Packets that go out by one port, for ProtectBatch.
+class OutgoingRun {
+  public:
+    explicit OutgoingRun(Burst& burst) : burst_(burst) {}
+    void append(uint8_t i) noexcept { index_[size_++] = i; }
+
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] uint8_t* frame(std::size_t n) const noexcept { return burst_.frame[index_[n]]; }
+    [[nodiscard]] uint32_t length(std::size_t n) const noexcept {
+        return burst_.frame_length[index_[n]];
+    }
+    void take(std::size_t n, uint8_t* frame, uint32_t length) noexcept {
+        take_frame(burst_, index_[n], frame, length);
+    }
+    void refuse(std::size_t n, ProtectVerdict verdict) noexcept {
+        burst_.drop(index_[n], drop_for(verdict));
+    }
+
+  private:
+    Burst& burst_;
+    std::size_t size_ = 0;
+    PerPacket<uint8_t> index_;
+};
 
 // Prepares the packets from live[begin] on that go out by one port. Returns where others begin.
 uint16_t protect_run(StageContext& context, Burst& burst, uint16_t begin,
@@ -115,34 +131,25 @@ uint16_t protect_run(StageContext& context, Burst& burst, uint16_t begin,
     const ChannelState& channel = context.state.channels[port.channel.value];
     const macsec::TxBinding& tx = channel.tx[context.worker];
     macsec::SecyCounters& secy = context.counters.secys[port.channel.value];
-    const uint16_t end = end_of_run(burst, begin);
-    if (!tx.protect_frames) { // nothing of the frames changes
-        secy.out_pkts_untagged.add(end - begin);
-        return end;
-    }
-    std::array<macsec::ProtectFrame, kBurstMax> frames;
-    std::array<uint8_t, kBurstMax> index;
-    uint16_t count = 0;
-    for (uint16_t k = begin; k < end; ++k) {
+    OutgoingRun run(burst);
+    uint64_t in_clear = 0;
+    uint16_t k = begin;
+    for (; k < burst.live_count && burst.out_port[burst.live[k]] == out_port; ++k) {
         const uint8_t i = burst.live[k];
-        rte_mbuf* packet = burst.packet[i];
-        if (rte_pktmbuf_headroom(packet) < kSecTagLength ||
-            rte_pktmbuf_tailroom(packet) < kIcvLength + macsec::kAeadSlack) [[unlikely]] {
+        const rte_mbuf* packet = burst.packet[i];
+        if (!tx.protect_frames) // nothing of the frame changes
+            ++in_clear;
+        else if (rte_pktmbuf_headroom(packet) < kSecTagLength ||
+                 rte_pktmbuf_tailroom(packet) < kIcvLength + macsec::kAeadSlack) [[unlikely]]
             burst.drop(i, Drop::no_room);
-            continue;
-        }
-        frames[count].frame = burst.frame[i];
-        frames[count].length = burst.frame_length[i];
-        index[count++] = i;
-    }
-    batch.add(tx, secy, port.max_frame, std::span(frames.data(), count));
-    for (uint16_t n = 0; n < count; ++n) {
-        if (frames[n].verdict == ProtectVerdict::ok) [[likely]]
-            take_frame(burst, index[n], frames[n].frame, frames[n].length);
         else
-            burst.drop(index[n], drop_for(frames[n].verdict));
+            run.append(i);
     }
-    return end;
+    if (in_clear != 0)
+        secy.out_pkts_untagged.add(in_clear);
+    if (run.size() != 0)
+        batch.add(tx, secy, port.max_frame, run);
+    return k;
 }
 
 } // namespace

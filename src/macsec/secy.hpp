@@ -156,36 +156,6 @@ struct ProtectFrame { // no initial values: a burst of them would be cleared in 
     ProtectVerdict verdict;
 };
 
-// The frames of a burst on their way out, by any number of SecYs: laid out run by run, then sealed
-// in one AEAD batch. Worker; for one burst. Every counter of the clause is bumped here.
-class ProtectBatch {
-  public:
-    // Frames that go out by one SecY; at most kBurstMax of all runs. `max_length` is that of what
-    // the port can send. `frame`, `length` and `verdict` are final now, the octets after seal().
-    void add(const TxBinding& tx, SecyCounters& secy, uint32_t max_length,
-             std::span<ProtectFrame> run) noexcept;
-    void seal(const Aead& aead) noexcept;
-
-  private:
-    // While the AEAD runs, DA and SA must adjoin the SecTAG: tags that stay in clear are put back
-    // between them afterwards.
-    struct ClearTags {
-        uint8_t* frame; // the protected frame
-        uint32_t length;
-        std::array<uint8_t, kClearTagsMax * wire::kVlanTagLength> octets;
-    };
-    struct Form;
-
-    uint32_t lay_out(ProtectFrame& frame, const Form& form, uint64_t pn) noexcept;
-    uint32_t set_clear_tags_aside(const ProtectFrame& frame, const Form& form,
-                                  uint8_t* start) noexcept;
-
-    std::size_t op_count_ = 0;
-    std::size_t clear_tag_count_ = 0;
-    std::array<AeadOp, kBurstMax> ops_;
-    std::array<ClearTags, kBurstMax> clear_tags_;
-};
-
 enum class ValidateVerdict : uint8_t {
     ok, // to be delivered
     no_tag,

@@ -4,6 +4,7 @@
 #include "control/sizes.hpp"
 #include "dataplane/eal.hpp"
 #include "dataplane/packet_meta.hpp"
+#include "macsec/protect.hpp"
 #include "sim/wire.hpp"
 #include "tests/must.hpp"
 
@@ -333,7 +334,7 @@ Bytes Testbed::protect(const Bytes& plain, uint8_t an, uint16_t worker) {
     macsec::ProtectFrame frame{room.data() + macsec::kSecTagLength,
                                static_cast<uint32_t>(plain.size()), macsec::ProtectVerdict::ok};
     macsec::ProtectBatch batch;
-    batch.add(binding, peer_secy_, 0xffff, {&frame, 1});
+    batch.add(binding, peer_secy_, 0xffff, macsec::ProtectFrames({&frame, 1}));
     batch.seal(*aead_);
     if (frame.verdict != macsec::ProtectVerdict::ok)
         throw std::runtime_error("the peer cannot protect");

@@ -1,4 +1,5 @@
 // What the workers may not do (allocate) and what destruction must do (wipe).
+#include "macsec/protect.hpp"
 #include "memory_hooks.hpp"
 #include "support.hpp"
 
@@ -32,7 +33,7 @@ uint64_t allocations_of_traffic(TxSide& tx, RxSide& rx) {
         for (std::size_t i = 0; i < kBurst; ++i)
             outgoing[i] = {&memory[i * kSlot + kSecTagLength], kLength, ProtectVerdict::ok};
         ProtectBatch batch;
-        batch.add(tx.binding, tx.secy, UINT32_MAX, outgoing);
+        batch.add(tx.binding, tx.secy, UINT32_MAX, ProtectFrames(outgoing));
         batch.seal(engine());
         for (std::size_t i = 0; i < kBurst; ++i) {
             incoming[i] = {outgoing[i].frame, outgoing[i].length, ValidateVerdict::ok};
@@ -106,7 +107,7 @@ TEST(Secrets, NoSakInFreedMemory) {
             HeapFrame memory = HeapFrame::to_protect(plain_frame(100));
             ProtectFrame frame{memory.data(), memory.length(), ProtectVerdict::ok};
             ProtectBatch batch;
-            batch.add(binding, secy, UINT32_MAX, std::span(&frame, 1));
+            batch.add(binding, secy, UINT32_MAX, ProtectFrames(std::span(&frame, 1)));
             batch.seal(engine());
             EXPECT_EQ(frame.verdict, ProtectVerdict::ok);
             destroy_watched(std::unique_ptr<TxSa>(tx), sak);

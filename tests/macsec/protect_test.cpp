@@ -1,4 +1,5 @@
 // Secure frame generation: failing closed, length limits, the end of packet numbers, and bursts.
+#include "macsec/protect.hpp"
 #include "support.hpp"
 
 #include <gtest/gtest.h>
@@ -30,7 +31,7 @@ class Burst {
         ProtectBatch batch;
         std::span<ProtectFrame> rest = frames;
         for (const Run& run : runs_) {
-            batch.add(*run.binding, *run.secy, run.max_length, rest.first(run.size));
+            batch.add(*run.binding, *run.secy, run.max_length, ProtectFrames(rest.first(run.size)));
             rest = rest.subspan(run.size);
         }
         batch.seal(engine());

@@ -1,4 +1,5 @@
 // Several workers send over one channel to a strict peer: each on an SC of its own, or all on one.
+#include "macsec/protect.hpp"
 #include "support.hpp"
 
 #include <gtest/gtest.h>
@@ -49,7 +50,7 @@ std::vector<Octets> protected_burst(TxSide& tx, std::size_t count) {
     for (HeapFrame& memory : memories)
         frames.push_back({memory.data(), memory.length(), ProtectVerdict::ok});
     ProtectBatch batch;
-    batch.add(tx.binding, tx.secy, UINT32_MAX, frames);
+    batch.add(tx.binding, tx.secy, UINT32_MAX, ProtectFrames(frames));
     batch.seal(engine());
     std::vector<Octets> sealed;
     for (const ProtectFrame& frame : frames) {

@@ -1,5 +1,7 @@
 #include "macsec/tools/secy_pair.hpp"
 
+#include "macsec/protect.hpp"
+
 #include <algorithm>
 #include <cassert>
 
@@ -38,7 +40,7 @@ Sender::Sent Sender::send(std::span<const uint8_t> plain) {
     HeapFrame memory = HeapFrame::to_protect(plain);
     ProtectFrame frame{memory.data(), memory.length(), ProtectVerdict::ok};
     ProtectBatch batch;
-    batch.add(binding, secy, max_length, std::span(&frame, 1));
+    batch.add(binding, secy, max_length, ProtectFrames(std::span(&frame, 1)));
     batch.seal(*aead_);
     assert(memory.holds(frame.frame, frame.length));
     return {frame.verdict, Octets(frame.frame, frame.frame + frame.length)};

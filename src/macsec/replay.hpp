@@ -40,27 +40,28 @@ class ReplayState {
     class Working {
       public:
         explicit Working(ReplayState& state)
-            : state_(state), highest_(state.highest_.get()), refused_(state.refused_.get()) {}
+            : state_(state), highest_(state.highest_.get()), refused_(state.refused_.get()),
+              remembers_(!state.seen_.empty()) {}
 
         [[nodiscard]] uint64_t lowest_pn() const noexcept { return after(refused_); }
         // Below lowestPN: late if replayProtect is set, delayed otherwise.
         [[nodiscard]] bool is_low(uint64_t pn) const noexcept { return pn <= refused_; }
         // Arrived already, as far as is remembered. Only for a PN that is not low.
         [[nodiscard]] bool is_duplicate(uint64_t pn) const noexcept {
-            return pn <= highest_ && state_.remembers() && is_remembered(pn) &&
+            return pn <= highest_ && remembers_ && is_remembered(pn) &&
                    (state_.word(pn) & bit(pn)) != 0;
         }
         // For validated frames only (10.6.5).
         void commit(uint64_t pn, uint32_t replay_window) noexcept {
             if (pn > highest_) [[likely]] {
-                if (state_.remembers())
+                if (remembers_)
                     state_.clear(highest_ >> 6, pn >> 6);
                 highest_ = pn;
             }
             // Also for an older PN: the window may have become smaller in the meantime.
             if (highest_ > replay_window)
                 refused_ = std::max(refused_, highest_ - replay_window);
-            if (state_.remembers() && is_remembered(pn))
+            if (remembers_ && is_remembered(pn))
                 state_.word(pn) |= bit(pn);
         }
         void put_back() const noexcept {
@@ -77,6 +78,7 @@ class ReplayState {
         ReplayState& state_;
         uint64_t highest_;
         uint64_t refused_;
+        bool remembers_;
     };
 
     // Test and set-up only: as if the frames before had been received. Both are at least 1.
@@ -88,7 +90,6 @@ class ReplayState {
   private:
     // The words after `from` and up to `to`, which are entered now.
     void clear(uint64_t from, uint64_t to) noexcept;
-    [[nodiscard]] bool remembers() const noexcept { return !seen_.empty(); }
     [[nodiscard]] static constexpr uint64_t after(uint64_t pn) { return pn + (pn != UINT64_MAX); }
     [[nodiscard]] static constexpr uint64_t bit(uint64_t pn) { return uint64_t{1} << (pn & 63); }
     [[nodiscard]] uint64_t& word(uint64_t pn) noexcept { return seen_[pn >> 6 & mask_]; }

@@ -203,7 +203,7 @@ uint32_t head_of(const SecTagWire& tag) noexcept {
 // the packet number: then so does all that follows from it, as 9.12 and the choice of SC and SA
 // take nothing else. Only for tags of the usual form, without tags in clear before them, with SCI
 // and without SL. Returns how many frames that were.
-std::size_t follow_run(const RxBinding& rx, const uint8_t* leader, std::span<ValidateFrame> frames,
+std::size_t follow_run(const RxBinding rx, const uint8_t* leader, std::span<ValidateFrame> frames,
                        Batch& batch) noexcept {
     constexpr uint32_t kTagEnd = kMacPairLength + kSecTagLength;
     constexpr uint32_t kLeast = kTagEnd + kShortLengthLimit + kIcvLength;
@@ -263,35 +263,41 @@ ValidateVerdict not_authentic(const RxBinding& rx, const Kind& kind,
     return ValidateVerdict::ok;
 }
 
-// Third pass over the frames of a run. lowestPN may have moved since the first, by frames of the
-// same burst. `op` and `clear` are those of the first candidate.
-void commit_run(const RxBinding& rx, const Kind kind, std::span<const Candidate> candidates,
-                const AeadOp* op, const ClearTags* clear) noexcept {
+// Third pass over a frame; `authentic` is what the cipher says. lowestPN may have moved since the
+// first pass, by frames of the same burst.
+inline ValidateVerdict commit(const RxBinding& rx, const Kind& kind, ReplayState::Working& replay,
+                              uint64_t pn, bool authentic, uint64_t& accepted) noexcept {
+    if (is_late(rx, replay, pn)) [[unlikely]] {
+        kind.sc->counters.in_pkts_late.add(1);
+        return ValidateVerdict::late;
+    }
+    if (!authentic) [[unlikely]]
+        return not_authentic(rx, kind, replay, pn);
+    // Low is only possible without replay protection (10.6.5).
+    if (replay.is_low(pn)) [[unlikely]]
+        kind.sc->counters.in_pkts_delayed.add(1);
+    else
+        ++accepted;
+    replay.commit(pn, rx.replay_window);
+    return ValidateVerdict::ok;
+}
+
+// Third pass over the frames of a run; `ops` and `clear_tags` are theirs. By value what stays in
+// registers then: stores to frames could change everything else.
+void commit_run(const RxBinding rx, const Kind kind, std::span<const Candidate> candidates,
+                const AeadOp* ops, const ClearTags* clear_tags) noexcept {
     ReplayState::Working replay(kind.sa->replay);
     uint64_t accepted = 0, octets = 0;
-    for (const Candidate& candidate : candidates) {
+    for (std::size_t n = 0; n < candidates.size(); ++n) {
+        const Candidate& candidate = candidates[n];
         ValidateFrame& frame = *candidate.frame;
-        const bool authentic = kind.validated && op++->authentic;
-        const ClearTags& clear_tags = *clear++;
         octets += candidate.secure_length;
-        frame.verdict = ValidateVerdict::ok;
-        if (is_late(rx, replay, candidate.pn)) [[unlikely]] {
-            kind.sc->counters.in_pkts_late.add(1);
-            frame.verdict = ValidateVerdict::late;
-        } else if (!authentic) [[unlikely]] {
-            frame.verdict = not_authentic(rx, kind, replay, candidate.pn);
-        } else {
-            // Low is only possible without replay protection (10.6.5).
-            if (replay.is_low(candidate.pn)) [[unlikely]]
-                kind.sc->counters.in_pkts_delayed.add(1);
-            else
-                ++accepted;
-            replay.commit(candidate.pn, rx.replay_window);
-        }
+        frame.verdict =
+            commit(rx, kind, replay, candidate.pn, kind.validated && ops[n].authentic, accepted);
         if (frame.verdict != ValidateVerdict::ok) [[unlikely]]
             continue;
         if (kind.validated && kind.clear_length() != 0) [[unlikely]]
-            open_up(frame.frame, kind.clear_length(), clear_tags);
+            open_up(frame.frame, kind.clear_length(), clear_tags[n]);
         strip(frame, kind.tag_offset, kind.secure_offset, candidate.secure_length);
     }
     replay.put_back();

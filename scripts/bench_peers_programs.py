@@ -15,6 +15,7 @@ from isthmus_client import ApiError, Client, segment
 
 _EDGE = "/v1/edges/bench"
 _TX_DEVICE = "net_null1,no-rx=1"
+_CHANNEL_MBPS = 400_000  # the highest limit there is
 _AAD_OCTETS = 28  # what MACsec authenticates in front of the text: two addresses and a SecTAG
 
 
@@ -207,7 +208,7 @@ mac = "{feed.CHANNEL_MAC}"
 [[channel]]
 name = "ch1"
 port = "ch1"
-capacity_mbps = 400000
+capacity_mbps = {_CHANNEL_MBPS}
 {channel}
 """
 
@@ -242,14 +243,14 @@ capacity_mbps = 400000
         """(VPC VLAN, or none; channel VLAN) of each."""
         return [(None, 1025)]
 
-    def _add_attachment(self, number, vpc_vlan, vlan):
+    def _add_attachment(self, number, vpc_vlan, vlan, share_bps):
         name, peer = f"customer{number}", f"169.254.{11 + number}.2"
         body = {
             "name": name,
             "port": "vpc",
             "addresses": ["10.255.0.1/24"],
-            # The highest rate there is: the meter works, and nothing is over the limit.
-            "limits": {"egress": {"rate_bps": 400_000_000_000, "burst_us": 1_000_000}},
+            # All that the channel has is sold: the meters work, and nothing is over a limit.
+            "limits": {"egress": {"rate_bps": share_bps, "burst_us": 1_000_000}},
             "features": {
                 "ch1": {
                     "vlan": vlan,
@@ -270,8 +271,9 @@ capacity_mbps = 400000
 
     def _configure(self):
         call = self._client.call
-        for number, (vpc_vlan, vlan) in enumerate(self._attachments()):
-            self._add_attachment(number, vpc_vlan, vlan)
+        attachments = self._attachments()
+        for number, (vpc_vlan, vlan) in enumerate(attachments):
+            self._add_attachment(number, vpc_vlan, vlan, _CHANNEL_MBPS * 10**6 // len(attachments))
         if self._macsec:
             call("POST", f"{_EDGE}/channels/ch1/tx-sas", {"an": 0, "sak": secrets.token_hex(16)})
         call("PATCH", f"{_EDGE}/ports/vpc", {"admin_state": "up"})

@@ -25,6 +25,7 @@ SHARE = 0.8  # of the lossless rate
 TRIAL_SECONDS = 1.5
 TRIALS = 7
 BASE_ROUTES = 100_000  # that stay, in the VRF whose routes change
+BASE_PER_REQUEST = 10_000  # half of what a body may have
 ROUTES_PER_REQUEST = 100
 # The edge that has an attachment alone for a moment says so to the other one, which drops that.
 EXPECTED_DROPS = ("no_attachment",)
@@ -203,7 +204,9 @@ class Bench:
                    "via": "channels"} for n in range(BASE_ROUTES)]
         random.Random(1).shuffle(routes)
         for edge in EDGES:
-            self.demo.client.call("PATCH", routes_path(edge, "customer-a"), {"add": routes})
+            for n in range(0, BASE_ROUTES, BASE_PER_REQUEST):
+                self.demo.client.call("PATCH", routes_path(edge, "customer-a"),
+                                      {"add": routes[n:n + BASE_PER_REQUEST]})
 
     def disturbances(self):
         rollover = Rollover(self.demo)

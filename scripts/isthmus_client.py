@@ -6,6 +6,7 @@
 
 import http.client
 import json
+import select
 import socket
 from urllib.parse import quote
 
@@ -31,13 +32,19 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class Client:
-    """Keeps one connection. Not for several threads."""
+    """Keeps one connection, or opens another one. Not for several threads."""
 
     def __init__(self, socket_path, timeout=10.0):
         self._connection = _UnixConnection(socket_path, timeout)
 
     def close(self):
         self._connection.close()
+
+    def _forget_ended(self):
+        """The daemon ends a connection that was idle for a minute, and says nothing unasked."""
+        kept = self._connection.sock
+        if kept is not None and select.select([kept], [], [], 0)[0]:
+            self._connection.close()
 
     def get(self, path):
         return self.call("GET", path)
@@ -46,8 +53,12 @@ class Client:
         """The decoded reply, or None if it is empty. A change is never sent twice."""
         data = None if body is None else json.dumps(body).encode()
         headers = {} if data is None else {"Content-Type": "application/json"}
+        self._forget_ended()
         try:
-            self._connection.request(verb, path, data, headers)
+            try:
+                self._connection.request(verb, path, data, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # of a body that is too large the answer is there before its end
             reply = self._connection.getresponse()
             text = reply.read()
         except (OSError, http.client.HTTPException):

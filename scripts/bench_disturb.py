@@ -159,11 +159,12 @@ def percentile_us(ranges, share):
 
 
 class Bench:
-    def __init__(self, demo, daemon, seconds):
+    def __init__(self, demo, daemon, arguments):
         self.demo = demo
         self.daemon = daemon
         self.socket_path = daemon.socket_path
-        self.seconds = seconds
+        self.seconds = arguments.seconds
+        self.given_bps = arguments.gbps and 1e9 * arguments.gbps
 
     def round_times(self):
         return RoundTimes(self.demo.client, self.daemon.pid)
@@ -199,6 +200,15 @@ class Bench:
             low, high = (middle, high) if good else (low, middle)
         return low
 
+    def offered_bps(self):
+        if self.given_bps:
+            return self.given_bps
+        self.demo.view.say("\nSearching for the lossless rate")
+        rate = self.find_rate()
+        self.demo.figures["lossless_gbps"] = rate / 1e9
+        self.demo.view.say(f"\n{SHARE:.0%} of {rate / 1e9:.2f} Gbps:")
+        return SHARE * rate
+
     def load_base(self):
         routes = [{"prefix": f"{20 + n // 65536}.{n // 256 % 256}.{n % 256}.0/24",
                    "via": "channels"} for n in range(BASE_ROUTES)]
@@ -227,13 +237,11 @@ class Bench:
         for customer in CUSTOMERS:
             demo.limit(customer, 0)
         self.load_base()
-        say("\nSearching for the lossless rate")
-        rate = self.find_rate()
-        demo.figures["lossless_gbps"] = rate / 1e9
+        offered_bps = self.offered_bps()
         first = demo.quiet()
-        say(f"\n{SHARE:.0%} of {rate / 1e9:.2f} Gbps, {self.seconds:g} s without and "
-            f"{self.seconds:g} s with disturbances")
-        self.offer(SHARE * rate)
+        say(f"{offered_bps / 1e9:.2f} Gbps, {self.seconds:g} s without and {self.seconds:g} s with "
+            "disturbances")
+        self.offer(offered_bps)
         time.sleep(0.5)
         start, begin = self.round_times(), demo.snapshot()
         time.sleep(self.seconds)
@@ -252,7 +260,10 @@ class Bench:
         quiet = Interval(begin, before)
         for name, interval in (("without", quiet), ("with", carried)):
             demo.figures[f"gbps_{name}"] = interval.total_delivered_bps() / 1e9
-        self.check(kinds, carried, whole, quiet.total_delivered_bps())
+        self.tell(kinds, carried.seconds)
+        if not self.given_bps:
+            self.check_rates(kinds[0].done / carried.seconds, carried, quiet)
+        self.check(whole)
 
     def report(self, name, first, last):
         ranges = last.since(first)
@@ -264,20 +275,24 @@ class Bench:
         self.demo.view.say(f"rounds {name} disturbances: {text}; "
                            f"the worker lost its core {taken} times")
 
-    def check(self, kinds, carried, whole, quiet_bps):
-        checks = self.demo.checks
+    def tell(self, kinds, seconds):
         for kind in kinds:
             if kind.failure:
                 raise DaemonError(f"{kind.name}: {kind.failure}")
-            rate = kind.done / carried.seconds
+            rate = kind.done / seconds
             self.demo.figures[kind.name.replace(" ", "_") + "_per_second"] = rate
             self.demo.view.say(f"{kind.name}: {rate:,.0f} a second, the slowest call took "
                                f"{1e3 * kind.longest:.1f} ms")
-        routes = kinds[0].done / carried.seconds
-        checks.at_least("route changes a second", round(routes), 9_000, "")
+
+    def check_rates(self, routes_per_second, carried, quiet):
+        checks = self.demo.checks
+        checks.at_least("route changes a second", round(routes_per_second), 9_000, "")
         # Less than was offered is no loss: hosts of a worker that loses its core send less.
         checks.within("carried with disturbances", carried.total_delivered_bps() / 1e6,
-                      quiet_bps / 1e6, "Mbps", 0.15)
+                      quiet.total_delivered_bps() / 1e6, "Mbps", 0.15)
+
+    def check(self, whole):
+        checks = self.demo.checks
         checks.equal("customers' packets lost", whole.lost(), 0, "packets")
         drops = {reason: n for reason, n in whole.drops().items() if reason not in EXPECTED_DROPS}
         self.demo.view.say(f"drops: {drops or 'none'}")
@@ -292,6 +307,8 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench-disturb",
                                      description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10, help="of each interval, default 10")
+    parser.add_argument("--gbps", type=float,
+                        help="to offer this, without a search, and to judge losses alone")
     parser.add_argument("--nice", type=int, default=0,
                         help="of all processes, less than 0 where others use the machine")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
@@ -307,7 +324,7 @@ def main():
         client = Client(daemon.socket_path)
         demo = Demo(client, dict.fromkeys(CUSTOMERS, 1e9), view)
         try:
-            Bench(demo, daemon, arguments.seconds).run()
+            Bench(demo, daemon, arguments).run()
         except (OSError, KeyError, DaemonError, ApiError) as error:
             view.say(f"\nbench-disturb: {type(error).__name__}: {error}\n"
                      f"the daemon's log:\n{daemon.log()}")

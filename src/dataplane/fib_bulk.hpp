@@ -11,27 +11,52 @@
 
 #include <cstdint>
 
+#include <emmintrin.h>
+
 namespace isthmus::dataplane::fib {
 
 inline constexpr uint32_t kMaxBulk = 64;
+
+// Bit i: values[i] is 0.
+[[nodiscard]] inline uint64_t missing_scalar(const Entry* values, uint32_t count) noexcept {
+    uint64_t found = 0;
+    for (uint32_t i = 0; i < count; ++i)
+        found |= uint64_t{values[i] == 0} << i;
+    return found;
+}
+// The same, 16 at a time.
+[[nodiscard]] inline uint64_t missing(const Entry* values, uint32_t count) noexcept {
+    const auto zeros = [values](uint32_t i) {
+        const __m128i four = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values + i));
+        return _mm_cmpeq_epi32(four, _mm_setzero_si128());
+    };
+    uint64_t found = 0;
+    uint32_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        const __m128i all = _mm_packs_epi16(_mm_packs_epi32(zeros(i), zeros(i + 4)),
+                                            _mm_packs_epi32(zeros(i + 8), zeros(i + 12)));
+        found |= uint64_t{static_cast<uint16_t>(_mm_movemask_epi8(all))} << i;
+    }
+    return i == count ? found : found | missing_scalar(values + i, count - i) << i;
+}
 
 // Look-ups `number(0)`, `number(1)`, ... are made, `count` in all.
 template <class Search, class Number, class Top>
 uint32_t pass_pages(const std::byte* base, const Ipv4Addr* addresses, Entry* values, uint32_t count,
                     uint8_t*, Number&& number, Top&& top) noexcept {
-    const std::byte* lines[kMaxBulk];
+    std::size_t places[kMaxBulk]; // of codes, from the base
+#pragma GCC unroll 4
     for (uint32_t k = 0; k < count; ++k) {
         const uint32_t i = number(k);
-        const Entry entry = top(i)[wide_slot(addresses[i], 0, Page::kDepth)];
-        const Entry page = is_child(entry) ? entry : kEmptyPage;
-        lines[k] = page_at<Ipv4Addr>(base, page)->line(addresses[i]);
-        __builtin_prefetch(lines[k]);
+        const Entry page = top(i)[wide_slot(addresses[i], 0, Page::kDepth)];
+        places[k] = std::size_t{page & kIndexMask} * FibPool::kUnit + offsetof(Page, codes) +
+                    page_slot(addresses[i]);
+        __builtin_prefetch(base + places[k]);
     }
     const uint32_t* decoded = FibArena::decoded(base);
-    for (uint32_t k = 0; k < count; ++k) {
-        const uint32_t i = number(k);
-        values[i] = decoded[line_code(lines[k], addresses[i])];
-    }
+#pragma GCC unroll 4
+    for (uint32_t k = 0; k < count; ++k)
+        values[number(k)] = decoded[static_cast<uint8_t>(base[places[k]])];
     return 0;
 }
 
@@ -94,7 +119,7 @@ uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* val
     }
     for (uint32_t s = 0; s < deeper; ++s) {
         const uint32_t i = number(some[s]);
-        values[i] = extra_entry(*pages[some[s]], page_slot(addresses[i]));
+        values[i] = extra_of(*pages[some[s]], page_slot(addresses[i])).entry;
         left[s] = static_cast<uint8_t>(i);
     }
     return deeper;
@@ -180,8 +205,9 @@ uint32_t pass_direct(const std::byte* base, const Addr* addresses, Entry* values
 
 // Both ways to call it: one table for all, or one each for those of `numbers`.
 template <class Search, class Addr>
-uint32_t pass_one_root(const std::byte* base, const Addr* addresses, Entry* values, uint32_t count,
-                       uint8_t* left, const Entry* top) noexcept {
+[[gnu::noinline]] uint32_t pass_one_root(const std::byte* base, const Addr* addresses,
+                                         Entry* values, uint32_t count, uint8_t* left,
+                                         const Entry* top) noexcept {
     return pass_pages<Search>(
         base, addresses, values, count, left, [](uint32_t k) { return k; },
         [top](uint32_t) { return top; });

@@ -9,8 +9,7 @@
 // its own.
 //
 // Other tables begin with *wide* nodes, plain arrays indexed by several bits, in one of two forms:
-// - A *paged* table, which is large, has few of them. *Pages* follow, which are not part of the
-// trie
+// - A *paged* table, which is large, has few of them. *Pages* follow, which are no part of the trie
 //   but know the way through most of it: see fib_page.hpp.
 // - A *direct* table, which is small, has wide nodes all the way down to where only long routes go
 //   on, in blocks. That takes some KiB for each route, and most look-ups are two or three loads.
@@ -134,9 +133,9 @@ template <class Addr>
     return kWideLevels<Addr>;
 }
 
-// A wide node: entries by slot; in paged tables then by slot what the routes that end in this node
-// say (of the first one: the default route included); then where its routes are, in a cache line of
-// its own.
+// A wide node: entries by slot; in paged tables only children, then by slot what the routes that
+// end in this node say (of the first one: the default route included); then where its routes are,
+// in a cache line of its own.
 [[nodiscard]] constexpr std::size_t wide_entries(Form form, unsigned width) noexcept {
     return std::size_t{form == Form::paged ? 2u : 1u} << width;
 }
@@ -185,6 +184,8 @@ template <class Addr>
 [[nodiscard]] const Block<Addr>* block_at(const std::byte* base, Entry child) noexcept {
     return reinterpret_cast<const Block<Addr>*>(node_at(base, child));
 }
+// What a wide node of a paged table has for a slot without a child.
+template <class Addr> inline constexpr Entry kNothingBelow = 0;
 // What stands below the last wide node, see fib_page.hpp and fib_page6.hpp.
 template <class Addr> struct PageOf;
 template <class Addr>
@@ -193,14 +194,15 @@ template <class Addr>
     return reinterpret_cast<const typename PageOf<Addr>::Type*>(node_at(base, child));
 }
 // Of extras sorted by slot, the last one up to `slot`.
-template <class Page> [[nodiscard]] Entry extra_entry(const Page& page, uint32_t slot) noexcept {
+template <class Page>
+[[nodiscard]] const typename Page::Extra& extra_of(const Page& page, uint32_t slot) noexcept {
     const auto* low = page.extras();
     for (uint32_t count = page.extra_count; count > 1;) {
         const uint32_t half = count / 2;
         low = low[half].slot <= slot ? low + half : low;
         count -= half;
     }
-    return low->entry;
+    return *low;
 }
 [[nodiscard]] inline const Entry* wide_at(const std::byte* base, Entry child) noexcept {
     return reinterpret_cast<const Entry*>(node_at(base, child));

@@ -72,6 +72,7 @@ template <class Addr, class Prefix> class Writer {
                                      FibValue inherited);
     [[nodiscard]] Entry update_page(Entry old, unsigned from, Changes changes);
     [[nodiscard]] Entry make_page(const Page* before, Entry blocks, Changes changes);
+    void old_page(Entry child, Readers readers);
     void drop_page(Entry child, Readers readers);
     void drop_wide(Entry node, std::size_t level, Readers readers);
 
@@ -111,6 +112,8 @@ template <>
 Entry Writer<Ipv4Addr, Ipv4Prefix>::make_page(const Page* before, Entry blocks, Changes changes);
 template <>
 Entry Writer<Ipv6Addr, Ipv6Prefix>::make_page(const Page* before, Entry blocks, Changes changes);
+template <> void Writer<Ipv4Addr, Ipv4Prefix>::old_page(Entry child, Readers readers);
+template <> void Writer<Ipv6Addr, Ipv6Prefix>::old_page(Entry child, Readers readers);
 
 // Calls visit(route) for every route of the trie, but for one of length 0.
 template <class Addr, class Prefix>

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kLineUnits = 64 / FibPool::kUnit;
+// Some 2 MiB of them.
+constexpr uint32_t kPagesTogether = 504;
 
 std::size_t round_up(std::size_t bytes, std::size_t to) {
     return (bytes + to - 1) / to * to;
@@ -39,7 +41,7 @@ FibIndex FibPool::allocate(uint32_t units) {
     if (index != 0)
         free_[units] = *at<FibIndex>(index);
     else
-        index = carve(units);
+        index = units == kPageUnits ? carve_pages() : carve(units);
     used_units_ += units;
     return index;
 }
@@ -50,7 +52,17 @@ void FibPool::release(FibIndex index, uint32_t units) {
     free_[units] = index;
 }
 
-FibIndex FibPool::carve(uint32_t units) {
+FibIndex FibPool::carve_pages() {
+    const FibIndex first = carve(std::size_t{kPageUnits} * kPagesTogether);
+    for (uint32_t k = kPagesTogether - 1; k > 0; --k) {
+        const FibIndex page = first + k * kPageUnits;
+        *at<FibIndex>(page) = free_[kPageUnits];
+        free_[kPageUnits] = page;
+    }
+    return first;
+}
+
+FibIndex FibPool::carve(std::size_t units) {
     // What fits into a cache line does not straddle two, what takes whole ones begins with one;
     // what was skipped serves a smaller piece.
     const std::size_t left = kLineUnits - next_unit_ % kLineUnits;

@@ -23,9 +23,6 @@ FibValue walk_blocks(const std::byte* base, Entry entry, Addr addr, FibValue bes
     return entry != kNoRoute ? entry : best;
 }
 
-uint8_t code_of(const Page& page, Ipv4Addr addr) noexcept {
-    return line_code(page.line(addr), addr);
-}
 uint8_t code_of(const Page6& page, Ipv6Addr addr) noexcept {
     const uint8_t* list = page.list(addr);
     if (list[0] == List6::kLong)
@@ -33,13 +30,25 @@ uint8_t code_of(const Page6& page, Ipv6Addr addr) noexcept {
     return List6::code(list, list_key(addr));
 }
 
-template <class Page, class Addr>
-FibValue walk_page(const std::byte* base, const Page& page, Addr addr, FibValue best) noexcept {
+FibValue walk_page(const std::byte* base, const Page& page, Ipv4Addr addr, FibValue best) noexcept {
+    const unsigned slot = page_slot(addr);
+    uint8_t code = page.codes[slot];
+    Entry entry = kNoRoute;
+    if (code == FibArena::kNoCode) {
+        const Page::Extra& extra = extra_of(page, slot);
+        code = extra.above;
+        entry = code != FibArena::kNoCode ? extra.entry : page.blocks;
+    }
+    const FibValue above = FibArena::decoded(base)[code];
+    return walk_blocks(base, entry, addr, above != kNoRoute ? above : best);
+}
+FibValue walk_page(const std::byte* base, const Page6& page, Ipv6Addr addr,
+                   FibValue best) noexcept {
     const uint8_t code = code_of(page, addr);
     if (code != FibArena::kNoCode)
         return code != 0 ? FibArena::decoded(base)[code] : best;
     // Routes that end above the extra's block are on the way of the blocks only.
-    const FibValue own = walk_blocks(base, extra_entry(page, page_slot(addr)), addr, kNoRoute);
+    const FibValue own = walk_blocks(base, extra_of(page, page_slot(addr)).entry, addr, kNoRoute);
     return own != kNoRoute ? own : walk_blocks(base, page.blocks, addr, best);
 }
 
@@ -155,14 +164,9 @@ template <class Addr> class Burst {
     }
     // Who found nothing may have passed a value further up.
     template <class Root> void walk_again(Root&& root) noexcept {
-        uint32_t missed = 0;
-        for (uint32_t i = 0; i < count_; ++i)
-            missed += values_[i] == kNoRoute;
-        for (uint32_t i = 0; missed != 0; ++i) {
-            if (values_[i] != kNoRoute)
-                continue;
+        for (uint64_t rest = missing(values_, count_); rest != 0; rest &= rest - 1) {
+            const auto i = static_cast<uint32_t>(std::countr_zero(rest));
             values_[i] = walk(base_, root(i), addresses_[i]);
-            --missed;
         }
     }
 

@@ -364,4 +364,9 @@ Entry Writer<Ipv6Addr, Ipv6Prefix>::make_page(const Page* before, Entry blocks, 
     return kChild | index;
 }
 
+template <> void Writer<Ipv6Addr, Ipv6Prefix>::old_page(Entry child, Readers readers) {
+    const Page6& page = *page_at<Ipv6Addr>(arena_.nodes().base(), child);
+    old_node(child & kIndexMask, units_of(page), readers);
+}
+
 } // namespace isthmus::dataplane::fib

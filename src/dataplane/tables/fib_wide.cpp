@@ -41,7 +41,9 @@ auto Writer<Addr, Prefix>::open_wide(Entry old, std::size_t level, FibValue whol
     if (old != 0) {
         std::memcpy(node, arena_.nodes().at<Entry>(old & kIndexMask), units * FibPool::kUnit);
     } else {
-        std::fill_n(node, wide_entries(form_, width), whole);
+        std::fill_n(node, slots, form_ == Form::paged ? kNothingBelow<Addr> : whole);
+        if (form_ == Form::paged)
+            std::fill_n(node + slots, slots, whole);
         const FibIndex routes = new_routes(wide_route_units(width));
         std::fill_n(arena_.routes().at<FibValue>(routes), 2 * slots, kNoRoute);
         wide_routes(node, form_, width) = routes;
@@ -117,7 +119,8 @@ FibValue Writer<Addr, Prefix>::inherited(const Wide& wide, unsigned slot) {
 
 template <class Addr, class Prefix>
 void Writer<Addr, Prefix>::put(Wide& wide, unsigned slot, Entry entry) {
-    wide.entries[slot] = entry;
+    const bool shows_value = form_ == Form::direct;
+    wide.entries[slot] = is_child(entry) || shows_value ? entry : kNothingBelow<Addr>;
     if (!has_jumps<Addr>(form_, wide.level))
         return;
     const uint8_t code = is_child(entry) ? FibArena::kNoCode : arena_.code_of(entry);
@@ -198,15 +201,14 @@ Entry Writer<Addr, Prefix>::update_page(Entry old, unsigned from, Changes change
     const Entry blocks = update(before != nullptr ? before->blocks : 0, from, changes, kNoRoute);
     const Entry made = blocks != 0 ? make_page(before, blocks, changes) : 0;
     if (before != nullptr)
-        old_node(old & kIndexMask, units_of(*before), Readers::possible);
+        old_page(old, Readers::possible);
     return made;
 }
 
 template <class Addr, class Prefix>
 void Writer<Addr, Prefix>::drop_page(Entry child, Readers readers) {
-    const Page& page = *page_at<Addr>(arena_.nodes().base(), child);
-    drop_block(page.blocks, readers);
-    old_node(child & kIndexMask, units_of(page), readers);
+    drop_block(page_at<Addr>(arena_.nodes().base(), child)->blocks, readers);
+    old_page(child, readers);
 }
 
 #define ISTHMUS_INSTANTIATE(addr, prefix)                                                          \

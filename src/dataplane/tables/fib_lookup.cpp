@@ -85,12 +85,11 @@ const BulkPasses<Ipv6Addr> kPasses<Ipv6Addr> = can_avx512() ? avx512_passes()
 
 // Of one direct table. Apart, since what surrounds the loop would take registers from it.
 template <class Addr>
-[[gnu::noinline]] uint32_t pass_one_direct(const std::byte* base, const Addr* addresses,
-                                           Entry* values, uint32_t count, uint8_t* left,
-                                           const Entry* top) noexcept {
-    return pass_direct(
-        base, addresses, values, count, left, [](uint32_t k) { return k; },
-        [top](uint32_t) { return top; });
+[[gnu::noinline]] void pass_one_direct(const std::byte* base, const Addr* addresses, Entry* values,
+                                       uint32_t count, const Entry* top) noexcept {
+    pass_direct_first(
+        base, addresses, values, count, [](uint32_t k) { return k; },
+        [top](uint32_t) { return top; }, [](Entry) {});
 }
 
 // Up to Fib::kBulk look-ups under way; values[i] is the entry that look-up i stands at.
@@ -99,10 +98,14 @@ template <class Addr> class Burst {
     Burst(const std::byte* base, const Addr* addresses, FibValue* values, uint32_t count) noexcept
         : base_(base), addresses_(addresses), values_(values), count_(count) {}
 
-    // From one root of a direct table; all that are left are in blocks.
-    void pass_direct_root(Entry root) noexcept {
-        left_count_ =
-            pass_one_direct(base_, addresses_, values_, count_, left_, wide_top(base_, root));
+    // From one root of a direct table. Whether that was all; if not, what is left is in blocks.
+    [[nodiscard]] bool pass_direct_root(Entry root) noexcept {
+        pass_one_direct(base_, addresses_, values_, count_, wide_top(base_, root));
+        if (all_values(values_, count_))
+            return true;
+        left_count_ = pass_direct_rest(base_, addresses_, values_, count_, left_,
+                                       [](uint32_t k) { return k; });
+        return false;
     }
     // From one root of a paged table.
     void pass_root(Entry root) noexcept {
@@ -205,7 +208,8 @@ void Fib<Addr, Prefix>::lookup_bulk(const Addr* addresses, FibValue* values,
         Burst<Addr> burst(base_, addresses + first, values + first, here);
         switch (form_of(root)) {
         case Form::direct:
-            burst.pass_direct_root(root);
+            if (burst.pass_direct_root(root))
+                continue;
             break;
         case Form::paged:
             burst.pass_root(root);

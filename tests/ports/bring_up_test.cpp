@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr unsigned kRounds = 20;
-constexpr uint32_t kHeader = 14;
+constexpr uint32_t kEthernetHeader = 14;
 
 bool run(const std::string& command) {
     return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
@@ -68,19 +68,19 @@ void pass(dataplane::Port& port, uint32_t l2_payload) {
     };
     // The kernel's own frames may have come while the port was made.
     const uint64_t before = lost();
-    NumberedTraffic traffic(port, l2_payload + kHeader);
+    NumberedTraffic traffic(port, l2_payload + kEthernetHeader);
     EXPECT_EQ(traffic.exchange(kRounds), "");
     EXPECT_EQ(lost(), before);
     port.stop();
 }
 
-// Both sides are devices of DPDK, in two processes.
+// Both sides are devices of DPDK, in two processes. `socket`: what a peer that listens makes.
 void pass_between(const std::string& ours, const std::string& theirs, uint32_t l2_payload,
                   bool peer_first, const std::string& socket) {
     std::unique_ptr<Peer> peer;
     if (peer_first) {
         peer = std::make_unique<Peer>(theirs, l2_payload);
-        for (int i = 0; i < 300 && !fs::exists(socket); ++i)
+        for (int i = 0; i < 300 && !socket.empty() && !fs::exists(socket); ++i)
             usleep(50'000);
     }
     auto port = must(open_port(ours, l2_payload));
@@ -108,7 +108,8 @@ void vhost(bool own_backend, bool backend_listens) {
     const std::string guest = fmt::format("net_virtio_user{},path={},queues=1,server={}", id, path,
                                           backend_listens ? 0 : 1);
     pass_between(own_backend ? backend : guest, own_backend ? guest : backend, 9136,
-                 own_backend != backend_listens || !own_backend, path);
+                 own_backend != backend_listens || !own_backend,
+                 own_backend != backend_listens ? path : "");
 }
 
 void tap() {
@@ -157,7 +158,7 @@ void pcap() {
     const Place place;
     const std::string file = place.file("a.pcap");
     auto writer = must(open_port("net_pcap0,tx_pcap=" + file, 9136));
-    NumberedTraffic written(*writer, 9136 + kHeader);
+    NumberedTraffic written(*writer, 9136 + kEthernetHeader);
     for (const uint32_t size : written.sizes())
         ASSERT_TRUE(written.send(size));
     const std::size_t count = written.missing();
@@ -201,7 +202,7 @@ void wire() {
     request.pool = port_pool();
     auto near = must(dataplane::open_device({ends.first}, request));
     auto far = must(dataplane::open_device({ends.second}, request));
-    NumberedTraffic traffic(*near, 9136 + kHeader);
+    NumberedTraffic traffic(*near, 9136 + kEthernetHeader);
     for (const uint32_t size : traffic.sizes()) {
         rte_mbuf* packet = nullptr;
         ASSERT_TRUE(traffic.send(size));
@@ -230,7 +231,7 @@ void bonding() {
     auto port = must(open_port(device(first.own(), second.own()), 1500));
     ASSERT_TRUE(wait_for_link(*port, true));
     // Frames are lost until the partners have agreed, and thrown away as long as they come twice.
-    NumberedTraffic traffic(*port, 1500 + kHeader);
+    NumberedTraffic traffic(*port, 1500 + kEthernetHeader);
     for (int tries = 0; tries < 60 && !traffic.answered(); ++tries) {
         (void)traffic.send(60);
         traffic.drain();

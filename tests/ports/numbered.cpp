@@ -59,7 +59,7 @@ bool NumberedTraffic::send(uint32_t length) {
     std::memcpy(rte_pktmbuf_append(packet, static_cast<uint16_t>(length)), frame.data(), length);
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (port_.tx_burst(0, &packet, 1) == 0) {
-        if (std::chrono::steady_clock::now() > deadline) {
+        if (!port_.link_up() || std::chrono::steady_clock::now() > deadline) {
             rte_pktmbuf_free(packet);
             return false;
         }

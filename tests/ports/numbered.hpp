@@ -21,7 +21,8 @@ class NumberedTraffic {
     // Sends `rounds` times a frame of each size and waits for them to come back. Empty, or what is
     // wrong.
     [[nodiscard]] std::string exchange(unsigned rounds);
-    // The two halves of it, for devices that do not reflect.
+    // The two halves of it, for devices that do not reflect. send() gives up after a while, or at
+    // once when the link is known to be down.
     [[nodiscard]] bool send(uint32_t length);
     void receive();
     [[nodiscard]] std::string wrong() const { return wrong_; }

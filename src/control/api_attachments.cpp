@@ -54,7 +54,7 @@ bool same(const Attachment& a, const Attachment& b) {
            a.routes == b.routes;
 }
 
-bool wanted(const Query& query, const Attachment& attachment) {
+bool wanted(const CallQuery& query, const Attachment& attachment) {
     return attachment.name.starts_with(query.name_prefix) &&
            (!query.port || attachment.port == *query.port) &&
            (!query.interconnect || attachment.interconnect == *query.interconnect) &&

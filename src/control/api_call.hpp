@@ -20,7 +20,7 @@ inline constexpr std::size_t kMaxQueryValue = 256;
 class RouteLines;
 
 // What the query asks for, if the row has it.
-struct Query {
+struct CallQuery {
     std::size_t limit = kPage;
     std::string after; // empty: from the begin
     std::string name_prefix;
@@ -50,7 +50,7 @@ struct Call {
     const HttpRequest& request;
     JsonValue body;              // if the row has one
     RouteLines* lines = nullptr; // or its lines
-    Query query;
+    CallQuery query;
 
     EdgeId edge;
     PortId port;

@@ -83,7 +83,7 @@ Reply get_traffic(Call& call) {
 
 Reply get_channels(Call& call) {
     const auto& channels = call.config().channels;
-    const Query& query = call.query;
+    const CallQuery& query = call.query;
     std::vector<std::pair<std::string, ChannelId>> found;
     for (std::size_t i = 0; i < channels.size(); ++i)
         if (channels[i].edge == call.edge && channels[i].name.starts_with(query.name_prefix) &&

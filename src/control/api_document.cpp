@@ -40,7 +40,7 @@ Error removes(const std::vector<std::string>& removals) {
 } // namespace
 
 Reply post_apply(Call& call) {
-    const Query& options = call.query;
+    const CallQuery& options = call.query;
     call.unchanged = true;
     auto document = read_document(std::move(call.body), call.config());
     if (!document)

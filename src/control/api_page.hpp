@@ -23,7 +23,7 @@ inline void end_page(JsonWriter& json, std::size_t total, const std::string& nex
 
 // `write(json, item)` of each element of the page.
 template <class Item, class Write>
-HttpResponse page_reply(const Query& query, std::string_view name,
+HttpResponse page_reply(const CallQuery& query, std::string_view name,
                         std::vector<std::pair<std::string, Item>> items, const Write& write) {
     std::ranges::sort(items, {}, [](const auto& item) -> const std::string& { return item.first; });
     const auto first = query.after.empty()

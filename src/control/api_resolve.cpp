@@ -119,10 +119,10 @@ Result<void> read_time(Call& call, const std::string& text, const char* field) {
     return {};
 }
 Result<void> read_from(Call& call, const std::string& text) {
-    return read_time<&Query::from_ms>(call, text, "from");
+    return read_time<&CallQuery::from_ms>(call, text, "from");
 }
 Result<void> read_to(Call& call, const std::string& text) {
-    return read_time<&Query::to_ms>(call, text, "to");
+    return read_time<&CallQuery::to_ms>(call, text, "to");
 }
 
 template <auto Member> Result<void> read_short(Call& call, const std::string& text) {
@@ -154,17 +154,17 @@ std::optional<InterconnectId> interconnect_named(const Call& call, const std::st
 }
 
 Result<void> read_port(Call& call, const std::string& text) {
-    return read_id<port_named, &Query::port, PortId>(call, text, "port");
+    return read_id<port_named, &CallQuery::port, PortId>(call, text, "port");
 }
 Result<void> read_channel(Call& call, const std::string& text) {
-    return read_id<channel_named, &Query::channel, ChannelId>(call, text, "channel");
+    return read_id<channel_named, &CallQuery::channel, ChannelId>(call, text, "channel");
 }
 Result<void> read_interconnect(Call& call, const std::string& text) {
-    return read_id<interconnect_named, &Query::interconnect, InterconnectId>(call, text,
-                                                                             "interconnect");
+    return read_id<interconnect_named, &CallQuery::interconnect, InterconnectId>(call, text,
+                                                                                 "interconnect");
 }
 Result<void> read_attachment(Call& call, const std::string& text) {
-    return read_id<find_attachment, &Query::attachment, AttachmentId>(call, text, "attachment");
+    return read_id<find_attachment, &CallQuery::attachment, AttachmentId>(call, text, "attachment");
 }
 
 Result<void> read_prefix(std::optional<IpPrefix>& out, const std::string& text, const char* field) {
@@ -219,8 +219,8 @@ Result<void> read_allow_removals(Call& call, const std::string& text) {
 
 constexpr auto kQueries = std::to_array<QueryName>({
     {"limit", "PageLimit", "how many at most", read_limit},
-    {"after", "Cursor", "what `next` of the page before was", read_short<&Query::after>},
-    {"name_prefix", "Text", "names that begin so", read_short<&Query::name_prefix>},
+    {"after", "Cursor", "what `next` of the page before was", read_short<&CallQuery::after>},
+    {"name_prefix", "Text", "names that begin so", read_short<&CallQuery::name_prefix>},
     {"port", "Name", "those on this port", read_port},
     {"interconnect", "Name", "those of this interconnect", read_interconnect},
     {"channel", "Name", "those on this channel", read_channel},
@@ -231,11 +231,12 @@ constexpr auto kQueries = std::to_array<QueryName>({
     {"from", "Time", "records of intervals that begin then or later", read_from},
     {"to", "Time", "records of intervals that begin before", read_to},
     {"name", "Name", "those of the attachments that have, or had, this name",
-     read_short<&Query::name>},
+     read_short<&CallQuery::name>},
     {"via", "Via", "routes of this kind", read_via},
     {"dry_run", "Truth", "only tells what would change", read_dry_run},
     {"allow_removals", "Truth", "attachments and receive SCs may be removed", read_allow_removals},
-    {"expect", "Text", "fingerprint of the only plan to be applied", read_short<&Query::expect>},
+    {"expect", "Text", "fingerprint of the only plan to be applied",
+     read_short<&CallQuery::expect>},
 });
 
 } // namespace

@@ -18,7 +18,7 @@ HttpResponse route_reply(const IpPrefix& prefix, const Route& route, unsigned st
     return {status, json.take()};
 }
 
-Result<std::optional<IpPrefix>> cursor_of(const Query& query) {
+Result<std::optional<IpPrefix>> cursor_of(const CallQuery& query) {
     if (query.after.empty())
         return std::optional<IpPrefix>{};
     const auto prefix = parse_prefix(query.after, "after");

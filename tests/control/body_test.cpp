@@ -36,12 +36,12 @@ template <class Reader> std::string message_of(const Reader& reader, const std::
     return result ? "accepted" : result.error().message;
 }
 
-struct Row {
+struct BodyRow {
     const char* text;
     const char* message;
 };
 
-template <class Reader, std::size_t N> void check(const Reader& reader, const Row (&rows)[N]) {
+template <class Reader, std::size_t N> void check(const Reader& reader, const BodyRow (&rows)[N]) {
     for (const auto& row : rows)
         EXPECT_EQ(message_of(reader, row.text), row.message) << row.text;
 }
@@ -84,7 +84,7 @@ TEST(Body, WholeAttachment) {
 }
 
 TEST(Body, AttachmentErrorsCarryThePath) {
-    const Row rows[] = {
+    const BodyRow rows[] = {
         {"[]", "body: a list is not allowed, expected an object with name, interconnect, port, "
                "vlan, mtu, mss_clamp, addresses, limits, features, routes"},
         {R"({"nam":1})", "nam: unknown field, expected one of name, interconnect, port, vlan, mtu, "
@@ -153,7 +153,7 @@ TEST(Body, AttachmentOfEdgeWithTwoInterconnects) {
     const auto reader = [](const JsonValue& body) {
         return read_attachment(body, config(), EdgeId{1});
     };
-    const Row rows[] = {
+    const BodyRow rows[] = {
         {R"({"name":"c","port":"other","addresses":[]})",
          "interconnect: the field is missing, the edge has not exactly one"},
         {R"({"name":"c","port":"other","interconnect":"k","addresses":[]})", "accepted"},
@@ -165,7 +165,7 @@ TEST(Body, AttachmentUnderAName) {
     const auto reader = [](const JsonValue& body) {
         return read_attachment(body, config(), EdgeId{0}, "c");
     };
-    const Row rows[] = {
+    const BodyRow rows[] = {
         {R"({"port":"vpc","addresses":[]})", "accepted"},
         {R"({"name":"c","port":"vpc","addresses":[]})", "accepted"},
         {R"({"name":"d","port":"vpc","addresses":[]})",
@@ -175,7 +175,7 @@ TEST(Body, AttachmentUnderAName) {
 }
 
 TEST(Body, Routes) {
-    const Row rows[] = {
+    const BodyRow rows[] = {
         {R"({"prefix":"10.0.0.0/8","via":"channels"})", "accepted"},
         {R"({"prefix":"10.0.0.0/8","via":"vpx"})",
          "via: vpx is not allowed, expected 'channels', 'vpc' or 'blackhole'"},
@@ -187,13 +187,13 @@ TEST(Body, Routes) {
          "prefix: 10.0.0.0/33 is not allowed, expected a prefix length of 0..32"},
     };
     check(read_route, rows);
-    const Row without_prefix[] = {
+    const BodyRow without_prefix[] = {
         {R"({"via":"channels"})", "accepted"},
         {R"({"prefix":"10.0.0.0/8","via":"channels"})",
          "prefix: unknown field, expected one of via, next_hop"},
     };
     check(read_route_via, without_prefix);
-    const Row changes[] = {
+    const BodyRow changes[] = {
         {"{}", "accepted"},
         {R"({"add":[{"prefix":"::/0","via":"channels"}],"remove":["10.0.0.0/8"]})", "accepted"},
         {R"({"add":[{"prefix":"::/0","via":"channels"}],"remove":["::/0"]})",
@@ -213,7 +213,7 @@ TEST(Body, LimitsKeepNullAndAbsentApart) {
     ASSERT_TRUE(limits->egress.has_value());
     EXPECT_FALSE(limits->egress->has_value());
     EXPECT_FALSE(limits->ingress.has_value());
-    const Row rows[] = {
+    const BodyRow rows[] = {
         {R"({"egress":{"burst_us":100}})", "egress.rate_bps: the field is missing"},
         {R"({"egress":{"rate_bps":400000000001}})",
          "egress.rate_bps: 400000000001 is not allowed, expected 64000..400000000000"},
@@ -246,7 +246,7 @@ TEST(Body, SakIsNeverShown) {
     const auto reader = [](const JsonValue& body) {
         return read_tx_sa(body, macsec::CipherSuite::gcm_aes_128);
     };
-    const Row rows[] = {
+    const BodyRow rows[] = {
         {R"({"an":0,"sak":"00112233445566778899aabbccddeeff00"})",
          "sak: a length of 34 is not allowed, expected 32 hexadecimal digits for GCM-AES-128"},
         {R"({"an":0,"sak":"00112233445566778899aabbccddeefg"})",
@@ -265,24 +265,24 @@ TEST(Body, SakIsNeverShown) {
 }
 
 TEST(Body, ChannelsAndKeys) {
-    const Row channel[] = {
+    const BodyRow channel[] = {
         {R"({"admin_state":"drain"})", "accepted"},
         {R"({"admin_state":"off"})",
          "admin_state: off is not allowed, expected 'up', 'drain' or 'down'"},
         {"{}", "admin_state: the field is missing"},
     };
     check(read_channel_admin, channel);
-    const Row port[] = {
+    const BodyRow port[] = {
         {R"({"admin_state":"down"})", "accepted"},
         {R"({"admin_state":"drain"})", "admin_state: drain is not allowed, expected 'up' or "
                                        "'down'"},
     };
     check(read_port_admin, port);
-    const Row encoding[] = {
+    const BodyRow encoding[] = {
         {R"({"encoding_an":3})", "accepted"},
         {R"({"encoding_an":4})", "encoding_an: 4 is not allowed, expected 0..3"}};
     check(read_encoding_an, encoding);
-    const Row sc[] = {
+    const BodyRow sc[] = {
         {R"({"sci":"0200000000010001"})", "accepted"},
         {R"({"sci":"020000000001001"})",
          "sci: 020000000001001 is not allowed, expected 16 hexadecimal digits"},
@@ -300,7 +300,7 @@ TEST(Body, Neighbours) {
     const auto reader = [](const JsonValue& body) {
         return read_neighbour(body, config(), EdgeId{0});
     };
-    const Row rows[] = {
+    const BodyRow rows[] = {
         {R"({"mac":"02:00:00:00:00:01"})", "accepted"},
         {R"({"mac":"02:00:00:00:00:01","channel":"ch2"})", "accepted"},
         {R"({"mac":"02:00:00:00:00:01","channel":"ch3"})",
@@ -323,7 +323,7 @@ TEST(Body, Traffic) {
     ASSERT_EQ(spec->streams.size(), 1u);
     EXPECT_EQ(spec->streams[0].flows, 3);
     EXPECT_EQ(spec->streams[0].sizes[1].weight, 1);
-    const Row rows[] = {
+    const BodyRow rows[] = {
         {R"({"tag":1,"addresses":[],"streams":[]})", "accepted"},
         {R"({"tag":4294967296,"addresses":[],"streams":[]})",
          "tag: 4294967296 is not allowed, expected 0..4294967295"},

@@ -101,20 +101,20 @@ TEST(ConfigMacsec, EveryValueOfAWord) {
     EXPECT_TRUE(receiver->channels[0].uses_macsec());
 }
 
-struct Row {
+struct MacsecRow {
     const char* options;
     const char* message; // after the place
     const char* before = "";
 };
 
-void expect_refused(const Row& row) {
+void expect_refused(const MacsecRow& row) {
     const std::string message = message_of(std::string(row.options) + "\n", row.before);
     EXPECT_TRUE(message.starts_with("f.toml:")) << message;
     EXPECT_TRUE(message.ends_with(std::string(": ") + row.message)) << message;
 }
 
 TEST(ConfigMacsec, RefusesPlaintextThatIsNotAllowed) {
-    const Row rows[] = {
+    const MacsecRow rows[] = {
         {"protect_frames = false",
          "protect_frames: false is not allowed, expected true, or allow_plaintext = true as well"},
         {"validate_frames = \"check\"", "validate_frames: check is not allowed, expected 'strict', "
@@ -135,7 +135,7 @@ TEST(ConfigMacsec, RefusesPlaintextThatIsNotAllowed) {
          "clear_destinations: 33:33:00:00:00:01 is not allowed, expected no address of IP "
          "broadcast or multicast, such as ff:ff:ff:ff:ff:ff, 33:33:* and 01:00:5e:*"},
     };
-    for (const Row& row : rows)
+    for (const MacsecRow& row : rows)
         expect_refused(row);
     for (const char* type : {"0x0806", "0x86dd", "0x8100", "0x88a8"}) {
         const std::string text = type;
@@ -147,7 +147,7 @@ TEST(ConfigMacsec, RefusesPlaintextThatIsNotAllowed) {
 }
 
 TEST(ConfigMacsec, RefusesWhatDoesNotGoTogether) {
-    const Row rows[] = {
+    const MacsecRow rows[] = {
         {"confidentiality_offset = 30", "confidentiality_offset: 30 is not allowed, expected 0 "
                                         "with cipher_suite GCM-AES-XPN-256"},
         {"cipher_suite = \"GCM-AES-128\"\nconfidentiality_offset = 50\nencrypt = false",
@@ -170,14 +170,14 @@ TEST(ConfigMacsec, RefusesWhatDoesNotGoTogether) {
          "pn_threshold: 4294967296 is not allowed, expected 1..4294967295 with cipher_suite "
          "GCM-AES-128"},
     };
-    for (const Row& row : rows)
+    for (const MacsecRow& row : rows)
         expect_refused(row);
     EXPECT_TRUE(read("include_sci = \"end_station\"\nsci = \"0200000000010001\"\n"));
     EXPECT_TRUE(read("include_sci = \"scb\"\nsci = \"0200000000010000\"\n"));
 }
 
 TEST(ConfigMacsec, RefusesWrongValues) {
-    const Row rows[] = {
+    const MacsecRow rows[] = {
         {"capacity_mbps = 0", "capacity_mbps: 0 is not allowed, expected an integer in 1..1600000"},
         {"confidentiality_offset = 20",
          "confidentiality_offset: 20 is not allowed, expected 0, 30 or 50"},
@@ -207,7 +207,7 @@ TEST(ConfigMacsec, RefusesWrongValues) {
         {"", "state: an empty text is not allowed, expected a path of 1..255 octets, or 'none'",
          "state = \"\""},
     };
-    for (const Row& row : rows)
+    for (const MacsecRow& row : rows)
         expect_refused(row);
     std::string types = "clear_ether_types = [", macs = "clear_destinations = [";
     for (int n = 0; n < 9; ++n) {

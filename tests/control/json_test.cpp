@@ -9,7 +9,7 @@
 namespace isthmus::control {
 namespace {
 
-std::string message_of(const std::string& text) {
+std::string json_message(const std::string& text) {
     const auto value = parse_json(text);
     return value ? "accepted" : value.error().message;
 }
@@ -37,38 +37,39 @@ TEST(Json, NumbersBeyond64Bits) {
 }
 
 TEST(Json, RefusesWithPlace) {
-    EXPECT_EQ(message_of(""), "body: not JSON at line 1, column 1");
-    EXPECT_EQ(message_of("{\n  \"a\": x}"), "body: not JSON at line 2, column 8");
-    EXPECT_EQ(message_of("{} {}"), "body: not JSON at line 1, column 4");
-    EXPECT_NE(message_of("{\"a\":1,}"), "accepted");
-    EXPECT_NE(message_of("[1 2]"), "accepted");
-    EXPECT_NE(message_of("\"\xff\""), "accepted");
-    EXPECT_NE(message_of("// x\n1"), "accepted");
-    EXPECT_NE(message_of("NaN"), "accepted");
-    EXPECT_NE(message_of("01"), "accepted");
+    EXPECT_EQ(json_message(""), "body: not JSON at line 1, column 1");
+    EXPECT_EQ(json_message("{\n  \"a\": x}"), "body: not JSON at line 2, column 8");
+    EXPECT_EQ(json_message("{} {}"), "body: not JSON at line 1, column 4");
+    EXPECT_NE(json_message("{\"a\":1,}"), "accepted");
+    EXPECT_NE(json_message("[1 2]"), "accepted");
+    EXPECT_NE(json_message("\"\xff\""), "accepted");
+    EXPECT_NE(json_message("// x\n1"), "accepted");
+    EXPECT_NE(json_message("NaN"), "accepted");
+    EXPECT_NE(json_message("01"), "accepted");
 }
 
 // What stands in a broken body may be a SAK.
 TEST(Json, ErrorsShowNothingOfTheText) {
-    EXPECT_EQ(message_of("{\"sak\":\"0123456789abcdef").find("0123"), std::string::npos);
+    EXPECT_EQ(json_message("{\"sak\":\"0123456789abcdef").find("0123"), std::string::npos);
 }
 
 TEST(Json, RefusesDuplicateNames) {
-    EXPECT_EQ(message_of(R"({"a":1,"b":{"a":2},"a":3})"), "body: an object has the name 'a' twice");
-    EXPECT_EQ(message_of(R"({"a":1,"\u0061":3})"), "body: an object has the name 'a' twice");
+    EXPECT_EQ(json_message(R"({"a":1,"b":{"a":2},"a":3})"),
+              "body: an object has the name 'a' twice");
+    EXPECT_EQ(json_message(R"({"a":1,"\u0061":3})"), "body: an object has the name 'a' twice");
 }
 
 TEST(Json, BoundsDepthAndMembers) {
     const auto nested = [](std::size_t depth) {
         return std::string(depth, '[') + std::string(depth, ']');
     };
-    EXPECT_EQ(message_of(nested(kMaxJsonDepth)), "accepted");
-    EXPECT_EQ(message_of(nested(kMaxJsonDepth + 1)), "body: nested deeper than 16 levels");
-    EXPECT_EQ(message_of(std::string(1'000'000, '[')), "body: nested deeper than 16 levels");
+    EXPECT_EQ(json_message(nested(kMaxJsonDepth)), "accepted");
+    EXPECT_EQ(json_message(nested(kMaxJsonDepth + 1)), "body: nested deeper than 16 levels");
+    EXPECT_EQ(json_message(std::string(1'000'000, '[')), "body: nested deeper than 16 levels");
     std::string wide = "{";
     for (std::size_t i = 0; i <= kMaxJsonMembers; ++i)
         wide += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":0";
-    EXPECT_EQ(message_of(wide + "}"), "body: an object has over 128 names");
+    EXPECT_EQ(json_message(wide + "}"), "body: an object has over 128 names");
 }
 
 TEST(Json, WriterPutsCommasAndEscapes) {
@@ -84,7 +85,7 @@ TEST(Json, WriterReplacesWhatIsNotUtf8) {
          {"\xff", "\xc3", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc0\x80", "a\x80z"}) {
         JsonWriter json;
         json.value(text);
-        EXPECT_EQ(message_of(json.take()), "accepted");
+        EXPECT_EQ(json_message(json.take()), "accepted");
     }
     JsonWriter json;
     json.value("\u00e9\u20ac\U0001f600");

@@ -17,17 +17,17 @@ constexpr Counter kSuppressed = &HostStackCounters::icmp_errors_suppressed;
 constexpr Counter kIgnored = &HostStackCounters::local_ignored;
 constexpr Counter kMalformed = &HostStackCounters::malformed;
 
-struct Row {
+struct AnswerRow {
     const char* in;
     LinkId link;
     const char* out; // nullptr: no frame
     Counter counter;
 };
 
-class Answers : public testing::TestWithParam<Row> {};
+class Answers : public testing::TestWithParam<AnswerRow> {};
 
 TEST_P(Answers, FrameAndCounter) {
-    const Row& row = GetParam();
+    const AnswerRow& row = GetParam();
     for (const PuntReason reason : {PuntReason::arp, PuntReason::local, PuntReason::nd}) {
         SimulatedEdge edge;
         edge.receive(row.link, known_frame(row.in), reason);
@@ -41,7 +41,7 @@ TEST_P(Answers, FrameAndCounter) {
     }
 }
 
-constexpr Row kArp[] = {
+constexpr AnswerRow kArp[] = {
     {"arp_request", kVpc, "arp_reply_out", kArpReplies},
     {"arp_request_padded", kVpc, "arp_reply_out", kArpReplies},
     {"arp_channel", kChannel, "arp_channel_out", kArpReplies},
@@ -56,7 +56,7 @@ constexpr Row kArp[] = {
     {"arp_bad_hardware", kVpc, nullptr, kMalformed},
     {"arp_group_sender", kVpc, nullptr, kMalformed},
 };
-constexpr Row kNd[] = {
+constexpr AnswerRow kNd[] = {
     {"ns", kVpc, "ns_out", kAdvertisements},
     {"ns_link_local", kVpc, "ns_link_local_out", kAdvertisements},
     {"ns_from_link_local", kVpc, "ns_from_link_local_out", kAdvertisements},
@@ -84,7 +84,7 @@ constexpr Row kNd[] = {
     {"rs", kVpc, nullptr, kIgnored},
     {"ra", kVpc, nullptr, kIgnored},
 };
-constexpr Row kPing[] = {
+constexpr AnswerRow kPing[] = {
     {"ping4", kVpc, "ping4_out", kEchoReplies},
     {"ping4_odd_padded", kVpc, "ping4_odd_padded_out", kEchoReplies},
     {"ping4_options", kVpc, "ping4_out", kEchoReplies},
@@ -121,7 +121,7 @@ constexpr Row kPing[] = {
     {"not_ip", kVpc, nullptr, kMalformed},
 };
 
-std::string row_name(const testing::TestParamInfo<Row>& info) {
+std::string row_name(const testing::TestParamInfo<AnswerRow>& info) {
     return std::string(info.param.in) + "_" + std::to_string(info.index);
 }
 INSTANTIATE_TEST_SUITE_P(Arp, Answers, testing::ValuesIn(kArp), row_name);

@@ -67,14 +67,14 @@ TEST(Learning, SolicitationWithItsOption) {
 
 // RFC 4861, 7.2.5, from each state. `probing` stands for the RFC's STALE.
 TEST(Learning, AdvertisementFlags) {
-    struct Row {
+    struct NeighbourRow {
         const char* in;
         bool known; // reachable before, else incomplete
         NeighbourState state;
         MacAddr mac;
         bool changed;
     };
-    const Row rows[] = {
+    const NeighbourRow rows[] = {
         {"na_no_option", false, NeighbourState::incomplete, {}, false},
         {"na_solicited", false, NeighbourState::reachable, kHostMac, true},
         {"na_plain", false, NeighbourState::probing, kHostMac, true},
@@ -85,7 +85,7 @@ TEST(Learning, AdvertisementFlags) {
         {"na_override", true, NeighbourState::probing, kNewMac, true},
         {"na_override_solicited", true, NeighbourState::reachable, kNewMac, true},
     };
-    for (const Row& row : rows) {
+    for (const NeighbourRow& row : rows) {
         SCOPED_TRACE(std::string(row.in) + (row.known ? " known" : " asked"));
         SimulatedEdge edge;
         if (row.known)

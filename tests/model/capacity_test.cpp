@@ -11,23 +11,23 @@ namespace isthmus::control {
 namespace {
 
 constexpr uint64_t kMega = 1'000'000;
-const EdgeId kEdge(0);
+const EdgeId kFirstEdge(0);
 const InterconnectId kFirst(0), kSecond(1);
 
 void add_channel(Model& model, InterconnectId interconnect, uint32_t capacity_mbps) {
     ChannelConfig& channel = model.config.channels.emplace_back();
     channel.name = "ch" + std::to_string(model.config.channels.size());
-    channel.edge = kEdge;
+    channel.edge = kFirstEdge;
     channel.interconnect = interconnect;
     channel.capacity_mbps = capacity_mbps;
     model.channel_admin.push_back(AdminState::up);
 }
 
 // "first": 100 and 300 Mbit/s; "second": 50 Mbit/s.
-Model model() {
+Model capacity_model() {
     Model m;
     m.config.edges = {{"a", "a"}};
-    m.config.interconnects = {{"first", kEdge, "b"}, {"second", kEdge, "c"}};
+    m.config.interconnects = {{"first", kFirstEdge, "b"}, {"second", kFirstEdge, "c"}};
     add_channel(m, kFirst, 100);
     add_channel(m, kFirst, 300);
     add_channel(m, kSecond, 50);
@@ -45,7 +45,7 @@ std::optional<Limit> limit(uint64_t mbps) {
 Attachment attachment(uint64_t egress_mbps, uint64_t ingress_mbps,
                       InterconnectId interconnect = kFirst) {
     Attachment spec;
-    spec.edge = kEdge;
+    spec.edge = kFirstEdge;
     spec.interconnect = interconnect;
     spec.egress_limit = limit(egress_mbps);
     spec.ingress_limit = limit(ingress_mbps);
@@ -67,7 +67,7 @@ Result<void> sell(Model& m, std::size_t slot, const Attachment& spec) {
 }
 
 TEST(Capacity, PoolIsTheSumOfTheChannelsUnlessSaid) {
-    Model m = model();
+    Model m = capacity_model();
     EXPECT_EQ(capacity_of(m, kFirst).staged_bps, 400 * kMega);
     EXPECT_EQ(capacity_of(m, kSecond).staged_bps, 50 * kMega);
     m.config.interconnects[0].max_bandwidth_mbps = 150;
@@ -76,7 +76,7 @@ TEST(Capacity, PoolIsTheSumOfTheChannelsUnlessSaid) {
 }
 
 TEST(Capacity, DirectionsAreApartAndARefusalNamesWhatIsLeft) {
-    Model m = model();
+    Model m = capacity_model();
     EXPECT_TRUE(sell(m, 0, attachment(300, 10)));
     EXPECT_TRUE(sell(m, 1, attachment(0, 390)));
     const auto egress = sell(m, 2, attachment(101, 0));
@@ -94,7 +94,7 @@ TEST(Capacity, DirectionsAreApartAndARefusalNamesWhatIsLeft) {
 }
 
 TEST(Capacity, OwnReservationCountsOnce) {
-    Model m = model();
+    Model m = capacity_model();
     EXPECT_TRUE(sell(m, 0, attachment(400, 400)));
     EXPECT_TRUE(sell(m, 0, attachment(400, 400)));
     const auto more = sell(m, 0, attachment(401, 1));
@@ -106,14 +106,14 @@ TEST(Capacity, OwnReservationCountsOnce) {
 }
 
 TEST(Capacity, PeakIsNotReserved) {
-    Model m = model();
+    Model m = capacity_model();
     Attachment spec = attachment(400, 400);
     spec.egress_limit->peak_bps = 800 * kMega;
     EXPECT_TRUE(sell(m, 0, spec));
 }
 
 TEST(Capacity, AChannelOutOfUseUnsellsNothing) {
-    Model m = model();
+    Model m = capacity_model();
     EXPECT_TRUE(sell(m, 0, attachment(350, 50)));
     m.channel_admin[1] = AdminState::drain;
     auto sheet = capacity_of(m, kFirst);
@@ -135,7 +135,7 @@ TEST(Capacity, AChannelOutOfUseUnsellsNothing) {
 }
 
 TEST(Capacity, HeadroomWithoutTheLargestChannel) {
-    Model m = model();
+    Model m = capacity_model();
     EXPECT_TRUE(sell(m, 0, attachment(60, 120)));
     const auto sheet = capacity_of(m, kFirst);
     EXPECT_EQ(sheet.headroom_n1_bps(sheet.egress), static_cast<int64_t>(40 * kMega));
@@ -145,7 +145,7 @@ TEST(Capacity, HeadroomWithoutTheLargestChannel) {
 }
 
 TEST(Capacity, StrictSellsNothingWithoutALimit) {
-    Model m = model();
+    Model m = capacity_model();
     EXPECT_TRUE(sell(m, 0, attachment(0, 0)));
     EXPECT_EQ(capacity_of(m, kFirst).egress.unlimited, 1u);
     m.config.interconnects[0].sell_strictly = true;
@@ -205,7 +205,7 @@ TEST(Capacity, RandomChangesAreNeverOversold) {
     std::mt19937 random(20240607);
     const auto below = [&](uint64_t bound) { return random() % bound; };
     for (int round = 0; round < 200; ++round) {
-        Model m = model();
+        Model m = capacity_model();
         m.config.interconnects[0].max_bandwidth_mbps = 350;
         Ledger ledger;
         for (int step = 0; step < 200; ++step) {

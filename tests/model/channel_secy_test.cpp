@@ -14,8 +14,8 @@ namespace {
 using macsec::CipherSuite;
 using test::must;
 
-const MacAddr kMac{{2, 0, 0, 0, 0, 1}};
-const macsec::Sci kPeer{0x0200000000020001}, kOtherPeer{0x0200000000030001};
+const MacAddr kOwnMac{{2, 0, 0, 0, 0, 1}};
+const macsec::Sci kPeerSci{0x0200000000020001}, kOtherPeerSci{0x0200000000030001};
 using Sak = std::vector<uint8_t>;
 
 macsec::XpnParameters xpn(uint32_t ssci, uint8_t salt = 0x5a) {
@@ -28,7 +28,7 @@ macsec::XpnParameters xpn(uint32_t ssci, uint8_t salt = 0x5a) {
 class Secy : public testing::Test {
   protected:
     ChannelSecy make(const ChannelConfig& config, uint16_t workers = 1) {
-        return {config, kMac, workers, *aead_, *store_};
+        return {config, kOwnMac, workers, *aead_, *store_};
     }
     static ChannelConfig config(CipherSuite suite) {
         ChannelConfig channel;
@@ -63,7 +63,7 @@ TEST_F(Secy, OneTransmitScForEachWorkerOrOneForAll) {
     must(secy.add_tx_sa({0, sak_, {}, xpn(7)}));
     auto info = describe(secy);
     ASSERT_EQ(info.tx_scs.size(), 3u);
-    EXPECT_EQ(info.tx_scs[2].sci, macsec::Sci::from(kMac, 3));
+    EXPECT_EQ(info.tx_scs[2].sci, macsec::Sci::from(kOwnMac, 3));
     auto state = bound(secy);
     EXPECT_NE(state.tx[0].sa->pn, state.tx[1].sa->pn);
     EXPECT_NE(state.tx[0].sa->iv.octets, state.tx[1].sa->iv.octets) << "own SSCIs";
@@ -89,7 +89,7 @@ TEST_F(Secy, TagFormatFollowsTheConfiguration) {
         channel.include_sci = form;
         ChannelSecy secy = make(channel, workers);
         for (int n = 0; n < peers; ++n)
-            must(secy.add_rx_sc({kPeer.value + static_cast<unsigned>(n)}));
+            must(secy.add_rx_sc({kPeerSci.value + static_cast<unsigned>(n)}));
         return bound(secy).tx[0].format.tci;
     };
     EXPECT_EQ(tci(IncludeSci::always), 0x2c);
@@ -101,7 +101,7 @@ TEST_F(Secy, TagFormatFollowsTheConfiguration) {
     channel.encrypt = false;
     EXPECT_EQ(tci(IncludeSci::always), 0x20);
     channel.include_sci = IncludeSci::scb;
-    EXPECT_EQ(describe(make(channel)).tx_scs[0].sci, macsec::Sci::from(kMac, 0));
+    EXPECT_EQ(describe(make(channel)).tx_scs[0].sci, macsec::Sci::from(kOwnMac, 0));
 
     channel.encrypt = true;
     channel.confidentiality_offset = 30;
@@ -127,17 +127,17 @@ TEST_F(Secy, TagFormatFollowsTheConfiguration) {
 
 TEST_F(Secy, ReceiveSasCanBeSetAside) {
     ChannelSecy secy = make(config(CipherSuite::gcm_aes_128));
-    must(secy.add_rx_sc(kPeer));
-    must(secy.add_rx_sa(kPeer, {2, short_sak_, 1, {}, false}));
+    must(secy.add_rx_sc(kPeerSci));
+    must(secy.add_rx_sa(kPeerSci, {2, short_sak_, 1, {}, false}));
     EXPECT_NE(bound(secy).rx_scs[0].sa[2], nullptr);
     EXPECT_FALSE(bound(secy).rx_scs[0].sa_in_use[2]);
-    must(secy.set_rx_sa_in_use(kPeer, 2, true));
+    must(secy.set_rx_sa_in_use(kPeerSci, 2, true));
     EXPECT_TRUE(bound(secy).rx_scs[0].sa_in_use[2]);
-    must(secy.set_rx_sa_in_use(kPeer, 2, false));
+    must(secy.set_rx_sa_in_use(kPeerSci, 2, false));
     EXPECT_FALSE(describe(secy).rx_scs[0].sas[0].in_use);
-    EXPECT_FALSE(secy.set_rx_sa_in_use(kPeer, 1, true));
-    EXPECT_FALSE(secy.set_rx_sa_in_use(kOtherPeer, 2, true));
-    EXPECT_FALSE(secy.set_rx_sa_in_use(kPeer, 4, true));
+    EXPECT_FALSE(secy.set_rx_sa_in_use(kPeerSci, 1, true));
+    EXPECT_FALSE(secy.set_rx_sa_in_use(kOtherPeerSci, 2, true));
+    EXPECT_FALSE(secy.set_rx_sa_in_use(kPeerSci, 4, true));
 }
 
 TEST_F(Secy, XpnNeedsSaltAndSsciAndOthersHaveNone) {
@@ -150,25 +150,25 @@ TEST_F(Secy, XpnNeedsSaltAndSsciAndOthersHaveNone) {
     must(xpn_secy.add_tx_sa({0, sak_, {}, xpn(0xfffffffe)}));
     ChannelSecy plain = make(config(CipherSuite::gcm_aes_256));
     EXPECT_EQ(plain.add_tx_sa({0, other_sak_, {}, xpn(1)}).error().field, "salt");
-    must(plain.add_rx_sc(kPeer));
-    EXPECT_EQ(plain.add_rx_sa(kPeer, {0, other_sak_, 1, xpn(1), true}).error().field, "salt");
+    must(plain.add_rx_sc(kPeerSci));
+    EXPECT_EQ(plain.add_rx_sa(kPeerSci, {0, other_sak_, 1, xpn(1), true}).error().field, "salt");
 }
 
 TEST_F(Secy, NoTwoScsShareNonces) {
     ChannelSecy secy = make(config(CipherSuite::gcm_aes_xpn_256), 2);
-    must(secy.add_rx_sc(kPeer));
-    must(secy.add_rx_sc(kOtherPeer));
+    must(secy.add_rx_sc(kPeerSci));
+    must(secy.add_rx_sc(kOtherPeerSci));
     must(secy.add_tx_sa({0, sak_, {}, xpn(10)}));
     for (const uint32_t ssci : {10u, 11u})
-        expect_conflict(secy.add_rx_sa(kPeer, {0, sak_, 1, xpn(ssci), true}), "ssci");
+        expect_conflict(secy.add_rx_sa(kPeerSci, {0, sak_, 1, xpn(ssci), true}), "ssci");
     // With another salt the same SSCI is still one of two members of the CA.
-    expect_conflict(secy.add_rx_sa(kPeer, {0, sak_, 1, xpn(10, 0x11), true}), "ssci");
-    must(secy.add_rx_sa(kPeer, {0, sak_, 1, xpn(12), true}));
-    expect_conflict(secy.add_rx_sa(kOtherPeer, {0, sak_, 1, xpn(12), true}), "ssci");
-    must(secy.add_rx_sa(kOtherPeer, {0, sak_, 1, xpn(13), true}));
-    must(secy.add_rx_sa(kPeer, {1, other_sak_, 1, xpn(10), true}));
+    expect_conflict(secy.add_rx_sa(kPeerSci, {0, sak_, 1, xpn(10, 0x11), true}), "ssci");
+    must(secy.add_rx_sa(kPeerSci, {0, sak_, 1, xpn(12), true}));
+    expect_conflict(secy.add_rx_sa(kOtherPeerSci, {0, sak_, 1, xpn(12), true}), "ssci");
+    must(secy.add_rx_sa(kOtherPeerSci, {0, sak_, 1, xpn(13), true}));
+    must(secy.add_rx_sa(kPeerSci, {1, other_sak_, 1, xpn(10), true}));
     expect_conflict(secy.add_tx_sa({1, other_sak_, {}, xpn(9)}), "ssci"); // 9 and 10
-    EXPECT_EQ(*store_->first_unused(NonceSpace::of("x", kPeer, xpn(9))), 1u);
+    EXPECT_EQ(*store_->first_unused(NonceSpace::of("x", kPeerSci, xpn(9))), 1u);
     must(secy.add_tx_sa({1, other_sak_, {}, xpn(11)}));
     expect_conflict(secy.add_tx_sa({2, sak_, {}, xpn(10)}), "sak");
     expect_conflict(secy.add_tx_sa({2, sak_, {}, xpn(9)}), "sak");

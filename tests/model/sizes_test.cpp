@@ -55,14 +55,14 @@ TEST(Sizes, OfPorts) {
     EXPECT_EQ(largest_mtu(made), 9100);
 }
 
-struct Row {
+struct SizeRow {
     uint16_t vpc_port, first_port, second_port, attachment;
     std::vector<uint16_t> features;
     uint16_t egress, ingress;
 };
 
 TEST(Sizes, OfAttachments) {
-    const Row rows[] = {
+    const SizeRow rows[] = {
         {1500, 1500, 1500, 1500, {1500, 1500}, 1500, 1500},
         {9100, 9100, 9100, 9100, {8500, 1400}, 1400, 9100},
         {9100, 9100, 9100, 1460, {8500, 8500}, 8500, 1460},
@@ -70,7 +70,7 @@ TEST(Sizes, OfAttachments) {
         {9100, 8500, 9100, 9100, {8500, 8500}, 8500, 8500},
         {9100, 8500, 9100, 9100, {8500}, 8500, 8500},
     };
-    for (const Row& row : rows) {
+    for (const SizeRow& row : rows) {
         const Config made = config(row.vpc_port, row.first_port, row.second_port);
         Attachment spec = attachment(row.attachment, row.features);
         AttachmentSizes sizes = attachment_sizes(made, spec);

@@ -19,7 +19,7 @@ using test::must;
 using test::Scratch;
 
 const AttachmentId kSlot(std::size_t{5});
-const ChannelId kCh1(std::size_t{0}), kCh2(std::size_t{1});
+const ChannelId kFirstChannel(std::size_t{0}), kSecondChannel(std::size_t{1});
 const macsec::Sci kPeer{0x0200000000990001};
 
 Config config(const std::string& state) {
@@ -50,7 +50,7 @@ cipher_suite = "GCM-AES-128"
                              "test.toml"));
 }
 
-IpPrefix prefix(const char* text) {
+IpPrefix saved_prefix(const char* text) {
     return must(parse_prefix(text));
 }
 
@@ -72,14 +72,15 @@ Attachment full_attachment() {
     feature.local.ipv4 = std::get<Ipv4Prefix>(must(parse_interface("169.254.0.1/30")));
     feature.peer_ipv4 = must(parse_ipv4("169.254.0.2"));
     feature.mtu = 1300;
-    it.features[kCh2] = feature;
-    it.routes[prefix("0.0.0.0/0")] = Route{Via::blackhole, {}};
-    it.routes[prefix("10.2.0.0/16")] = Route{Via::channels, {}};
-    it.routes[prefix("10.3.0.1/32")] = Route{Via::vpc, must(parse_ip("10.1.0.9"))};
-    it.routes[prefix("2001:db8::/32")] = Route{Via::vpc, must(parse_ip("fd00:1::9"))};
-    it.routes[prefix("::/0")] = Route{Via::channels, {}};
+    it.features[kSecondChannel] = feature;
+    it.routes[saved_prefix("0.0.0.0/0")] = Route{Via::blackhole, {}};
+    it.routes[saved_prefix("10.2.0.0/16")] = Route{Via::channels, {}};
+    it.routes[saved_prefix("10.3.0.1/32")] = Route{Via::vpc, must(parse_ip("10.1.0.9"))};
+    it.routes[saved_prefix("2001:db8::/32")] = Route{Via::vpc, must(parse_ip("fd00:1::9"))};
+    it.routes[saved_prefix("::/0")] = Route{Via::channels, {}};
     it.static_neighbours[{ChannelId{}, must(parse_ip("10.1.0.9"))}] = MacAddr{{2, 0, 0, 0, 0, 9}};
-    it.static_neighbours[{kCh2, must(parse_ip("169.254.0.2"))}] = MacAddr{{2, 0, 0, 0, 0, 8}};
+    it.static_neighbours[{kSecondChannel, must(parse_ip("169.254.0.2"))}] =
+        MacAddr{{2, 0, 0, 0, 0, 8}};
     return it;
 }
 
@@ -99,7 +100,7 @@ void expect_same(const Attachment& a, const Attachment& b) {
 TEST(StateRows, OctetsOfRoutesComeBack) {
     for (const char* text : {"0.0.0.0/0", "10.0.0.0/8", "255.255.255.255/32", "::/0",
                              "2001:db8::/32", "ff00::1/128"}) {
-        const IpPrefix it = prefix(text);
+        const IpPrefix it = saved_prefix(text);
         EXPECT_EQ(prefix_from(RouteOctets(it).octets()), it) << text;
     }
     const std::vector<std::vector<uint8_t>> wrong = {
@@ -120,19 +121,19 @@ TEST(StateStore, AnAttachmentComesBack) {
         must(store->put_attachment(good, kSlot, it));
         expect_same(must(store->load(good)).model.attachments.at(kSlot), it);
         it.features.clear();
-        it.static_neighbours.erase(std::pair(kCh2, must(parse_ip("169.254.0.2"))));
+        it.static_neighbours.erase(std::pair(kSecondChannel, must(parse_ip("169.254.0.2"))));
         it.ingress_limit.reset();
         it.mss_clamp = {MssClamp::Mode::automatic, 0};
         must(store->put_parameters(good, kSlot, it));
-        const RouteChange change{{{prefix("10.3.0.1/32"), Route{Via::channels, {}}},
-                                  {prefix("10.4.0.0/16"), Route{Via::blackhole, {}}}},
-                                 {prefix("::/0"), prefix("10.4.0.0/16")}};
+        const RouteChange change{{{saved_prefix("10.3.0.1/32"), Route{Via::channels, {}}},
+                                  {saved_prefix("10.4.0.0/16"), Route{Via::blackhole, {}}}},
+                                 {saved_prefix("::/0"), saved_prefix("10.4.0.0/16")}};
         must(store->change_routes(kSlot, change));
-        it.routes.erase(prefix("::/0"));
-        it.routes[prefix("10.3.0.1/32")] = Route{Via::channels, {}};
-        it.routes[prefix("10.4.0.0/16")] = Route{Via::blackhole, {}};
+        it.routes.erase(saved_prefix("::/0"));
+        it.routes[saved_prefix("10.3.0.1/32")] = Route{Via::channels, {}};
+        it.routes[saved_prefix("10.4.0.0/16")] = Route{Via::blackhole, {}};
         must(store->put_port(good.ports[1], false));
-        must(store->put_channel(good, kCh1, AdminState::drain));
+        must(store->put_channel(good, kFirstChannel, AdminState::drain));
     }
     auto store = must(StateStore::open(good));
     const SavedState saved = must(store->load(good));
@@ -233,12 +234,12 @@ TEST_F(Sealed, SasComeBackWithTheirKey) {
     {
         auto store = must(StateStore::open(good));
         must(store->database().transact([&]() -> Result<void> {
-            must(store->add_tx_sa(good, kCh1, {2, secret_, {}, xpn}));
-            must(store->add_tx_sa(good, kCh1, {3, secret_, {}, xpn}));
-            must(store->add_rx_sc(good, kCh1, kPeer));
-            return store->add_rx_sa(good, kCh1, kPeer, {1, secret_, 77, xpn, false});
+            must(store->add_tx_sa(good, kFirstChannel, {2, secret_, {}, xpn}));
+            must(store->add_tx_sa(good, kFirstChannel, {3, secret_, {}, xpn}));
+            must(store->add_rx_sc(good, kFirstChannel, kPeer));
+            return store->add_rx_sa(good, kFirstChannel, kPeer, {1, secret_, 77, xpn, false});
         }));
-        must(store->note_received(good, {{kCh1, kPeer, 1, 0xfedcba9876543210}}));
+        must(store->note_received(good, {{kFirstChannel, kPeer, 1, 0xfedcba9876543210}}));
     }
     auto store = must(StateStore::open(good));
     const SavedState saved = must(store->load(good));
@@ -248,7 +249,7 @@ TEST_F(Sealed, SasComeBackWithTheirKey) {
     ASSERT_EQ(saved.rx_sas.size(), 1u);
     const SavedSa& rx = saved.rx_sas[0];
     EXPECT_EQ(std::tuple(rx.channel, rx.sci, rx.an, rx.active, rx.next_pn),
-              std::tuple(kCh1, kPeer, 1, false, 0xfedcba9876543210));
+              std::tuple(kFirstChannel, kPeer, 1, false, 0xfedcba9876543210));
     EXPECT_EQ(rx.xpn, xpn);
     EXPECT_TRUE(std::equal(rx.sak.begin(), rx.sak.end(), secret_.begin(), secret_.end()));
     EXPECT_EQ(must(store->forget_sas()), 3u);

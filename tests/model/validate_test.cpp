@@ -79,14 +79,14 @@ Attachment good() {
     return a;
 }
 
-struct Row {
+struct ModelRow {
     const char* what;
     std::function<void(Attachment&)> change;
     const char* field;
     ErrorCode code = ErrorCode::invalid;
 };
 
-const Row kRows[] = {
+const ModelRow kRows[] = {
     {"no name", [](auto& a) { a.name = ""; }, "name"},
     {"blank in the name", [](auto& a) { a.name = "a b"; }, "name"},
     {"long name", [](auto& a) { a.name = std::string(64, 'x'); }, "name"},
@@ -241,7 +241,7 @@ TEST(Validate, RefusesOneBadThing) {
     other.features[kCh0] = feature("169.254.0.1/30", "169.254.0.2", 2000);
     ASSERT_TRUE(check_attachment(m, other, std::nullopt));
     m.add(AttachmentId(0), other);
-    for (const Row& row : kRows) {
+    for (const ModelRow& row : kRows) {
         SCOPED_TRACE(row.what);
         Attachment spec = good();
         row.change(spec);

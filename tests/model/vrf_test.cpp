@@ -25,7 +25,7 @@ uint32_t below(std::mt19937& random, uint32_t bound) {
     return static_cast<uint32_t>(random() % bound);
 }
 
-IpPrefix prefix(const char* text) {
+IpPrefix ip_prefix(const char* text) {
     return parse_prefix(text).value();
 }
 
@@ -82,7 +82,7 @@ class OneVrf {
 TEST(Vrf, TheStrongerOneWins) {
     OneVrf one;
     const char* host = "10.1.0.7";
-    const IpPrefix host_route = prefix("10.1.0.7/32");
+    const IpPrefix host_route = ip_prefix("10.1.0.7/32");
     EXPECT_EQ(one.target(host), Target::connected);
     one.vrf.set_neighbour(v4(host), kMac);
     EXPECT_EQ(one.target(host), Target::connected) << "workers do not know the adjacency yet";
@@ -101,9 +101,9 @@ TEST(Vrf, TheStrongerOneWins) {
     one.publish();
     EXPECT_EQ(one.target(host), Target::connected);
 
-    ASSERT_TRUE(one.set(prefix("10.1.0.255/32"), Route{Via::channels, {}}));
+    ASSERT_TRUE(one.set(ip_prefix("10.1.0.255/32"), Route{Via::channels, {}}));
     EXPECT_EQ(one.target("10.1.0.255"), Target::channels);
-    ASSERT_TRUE(one.set(prefix("10.1.0.255/32"), std::nullopt));
+    ASSERT_TRUE(one.set(ip_prefix("10.1.0.255/32"), std::nullopt));
     EXPECT_EQ(one.target("10.1.0.255"), Target::broadcast);
     for (const char* strong : {"10.1.0.1", "169.254.0.1", "169.254.0.2"}) {
         const Target before = one.target(strong);
@@ -163,16 +163,16 @@ TEST(Vrf, ChangesLeadWhereABuildAtOnceDoes) {
 
 TEST(Vrf, APlaceServesAgainOnlyAfterItsGracePeriod) {
     OneVrf one;
-    ASSERT_TRUE(one.set(prefix("10.3.0.0/16"), Route{Via::vpc, v4("10.1.0.9")}));
+    ASSERT_TRUE(one.set(ip_prefix("10.3.0.0/16"), Route{Via::vpc, v4("10.1.0.9")}));
     const auto first = index_of(one.vrf.fib4().lookup(v4("10.3.0.1")));
     one.seen = one.token; // from now on workers are slow
-    ASSERT_TRUE(one.set(prefix("10.3.0.0/16"), std::nullopt));
+    ASSERT_TRUE(one.set(ip_prefix("10.3.0.0/16"), std::nullopt));
     one.publish();
-    ASSERT_TRUE(one.set(prefix("10.4.0.0/16"), Route{Via::vpc, v4("10.1.0.10")}));
+    ASSERT_TRUE(one.set(ip_prefix("10.4.0.0/16"), Route{Via::vpc, v4("10.1.0.10")}));
     EXPECT_NE(index_of(one.vrf.fib4().lookup(v4("10.4.0.1"))), first);
     one.seen = one.token;
     one.publish();
-    ASSERT_TRUE(one.set(prefix("10.5.0.0/16"), Route{Via::vpc, v4("10.1.0.11")}));
+    ASSERT_TRUE(one.set(ip_prefix("10.5.0.0/16"), Route{Via::vpc, v4("10.1.0.11")}));
     EXPECT_EQ(index_of(one.vrf.fib4().lookup(v4("10.5.0.1"))), first);
     EXPECT_EQ(one.next_hop(v4("10.5.0.1")), IpAddr{v4("10.1.0.11")});
 }
@@ -180,14 +180,14 @@ TEST(Vrf, APlaceServesAgainOnlyAfterItsGracePeriod) {
 TEST(Vrf, WithoutRoomNothingChanges) {
     FibArena arena(FibPages::ordinary, std::size_t{36} << 20, 0);
     OneVrf one(arena);
-    ASSERT_TRUE(one.set(prefix("10.3.0.0/16"), Route{Via::channels, {}}));
+    ASSERT_TRUE(one.set(ip_prefix("10.3.0.0/16"), Route{Via::channels, {}}));
     FibChanges changes;
     for (uint32_t n = 0; n < 2000; ++n)
         changes.add(Ipv4Prefix{{0x14000000 + (n << 8)}, 24}, 1u << 28);
     ASSERT_TRUE(one.vrf.apply(changes)) << "one family alone has room";
     const auto size = one.vrf.fib4().size();
-    changes.add(prefix("10.3.0.0/16"), 0);
-    changes.add(prefix("fd00::/16"), 1u << 28);
+    changes.add(ip_prefix("10.3.0.0/16"), 0);
+    changes.add(ip_prefix("fd00::/16"), 1u << 28);
     EXPECT_FALSE(one.vrf.apply(changes)) << "both at once have not";
     EXPECT_EQ(one.vrf.fib4().size(), size);
     EXPECT_EQ(one.vrf.fib6().size(), 0u);

@@ -165,9 +165,9 @@ template <class Base, std::size_t kOctets> struct WithSpare : Base {
 template <class Base> using Bare = WithSpare<Base, 0>;
 template <class Base> using Little = WithSpare<Base, (std::size_t{1} << 20)>;
 template <class Base> using Enough = WithSpare<Base, FibArena::kDefaultSpare>;
-using Families = testing::Types<Bare<test::V4>, Bare<test::V6>, Little<test::V4>, Little<test::V6>,
-                                Enough<test::V4>, Enough<test::V6>>;
-TYPED_TEST_SUITE(FibChangeTest, Families);
+using ChangeFamilies = testing::Types<Bare<test::V4>, Bare<test::V6>, Little<test::V4>,
+                                      Little<test::V6>, Enough<test::V4>, Enough<test::V6>>;
+TYPED_TEST_SUITE(FibChangeTest, ChangeFamilies);
 
 // Grows and shrinks across the sizes at which a table takes and loses its wide nodes.
 TYPED_TEST(FibChangeTest, AMillionChangesAgreeWithANaiveTable) {

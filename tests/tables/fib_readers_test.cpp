@@ -65,8 +65,8 @@ template <class Family> class FibReadersTest : public testing::Test {
     std::atomic<uint64_t> epoch_{0}, wrong_{0}, bursts_{0};
 };
 
-using Families = testing::Types<test::V4, test::V6>;
-TYPED_TEST_SUITE(FibReadersTest, Families);
+using ReaderFamilies = testing::Types<test::V4, test::V6>;
+TYPED_TEST_SUITE(FibReadersTest, ReaderFamilies);
 
 TYPED_TEST(FibReadersTest, SeeWholeChangesAndNoFreedNode) {
     std::vector<typename TestFixture::Route> batch;

@@ -200,7 +200,7 @@ Contender make_vrfs(Routes (*draw)(std::mt19937_64&, std::size_t), std::size_t r
     struct All {
         FibArena arena;
         std::vector<std::unique_ptr<Table>> tables;
-        std::vector<const Table*> of; // by address
+        std::vector<const typename Table::Root*> of; // by address
     };
     auto all = std::make_shared<All>();
     std::mt19937_64 rng(1);
@@ -216,7 +216,7 @@ Contender make_vrfs(Routes (*draw)(std::mt19937_64&, std::size_t), std::size_t r
     made.load_seconds = seconds_since(start);
     for (auto& addr : addresses) {
         const std::size_t v = rng() % kVrfs;
-        all->of.push_back(all->tables[v].get());
+        all->of.push_back(&all->tables[v]->root());
         const auto in = random_in(routes[v][1 + rng() % (routes_each - 1)].prefix, rng);
         if constexpr (sizeof in == sizeof(Ipv6Addr))
             addr = to_wire(in);
@@ -226,7 +226,7 @@ Contender make_vrfs(Routes (*draw)(std::mt19937_64&, std::size_t), std::size_t r
     made.memory_bytes = all->arena.mapped_bytes() + kVrfs * sizeof(Table);
     made.burst = [all, &addresses](std::size_t first, FibValue* values) {
         burst_of<Table>(addresses, first, values, [&](const auto* from, FibValue* found) {
-            Table::lookup_bulk(&all->of[first], from, found, kBurst);
+            Table::lookup_bulk(all->arena, &all->of[first], from, found, kBurst);
         });
     };
     return made;

@@ -42,15 +42,12 @@ class Bed {
         make_keys();
         state_ =
             control::compile({model_, ports_, secys_, neighbours_, cache_, rte_get_tsc_hz(), 1});
-        counters_.egress = std::vector<dataplane::DirectionCounters>(attachments);
-        counters_.ingress = std::vector<dataplane::DirectionCounters>(attachments);
+        counters_.egress = dataplane::DirectionAccounts(attachments);
+        counters_.ingress = dataplane::DirectionAccounts(attachments);
         counters_.ports = std::vector<dataplane::PortCounters>(2u * groups);
         counters_.edges = std::vector<dataplane::EdgeCounters>(1);
         counters_.secys = std::vector<macsec::SecyCounters>(groups);
-        buckets_.egress = std::vector<dataplane::MeterBucket>(attachments);
-        buckets_.ingress = std::vector<dataplane::MeterBucket>(attachments);
-        credits_.egress.resize(attachments);
-        credits_.ingress.resize(attachments);
+        buckets_ = dataplane::MeterBuckets(attachments);
     }
     Bed(const Bed&) = delete;
     Bed& operator=(const Bed&) = delete;
@@ -60,8 +57,8 @@ class Bed {
         if (from_channel && suite_)
             state_->channels[0].rx.scs[0].sa[0]->replay.start_at(1, 1);
         const std::size_t port = from_channel ? groups_ + group : group;
-        return {*state_,  state_->ports[port], *aead_,     counters_, buckets_,
-                credits_, rte_rdtsc(),         uint16_t{0}};
+        return {*state_,  state_->ports[port], *aead_,     counters_,
+                buckets_, rte_rdtsc(),         uint16_t{0}};
     }
     [[nodiscard]] const macsec::Aead& aead() const { return *aead_; }
     [[nodiscard]] macsec::AeadKey* sak(bool from_channel) const {
@@ -223,7 +220,6 @@ class Bed {
     std::unique_ptr<const dataplane::ForwardingState> state_;
     dataplane::WorkerCounters counters_;
     dataplane::MeterBuckets buckets_;
-    dataplane::MeterCredits credits_;
     macsec::TxSc peer_sc_;
     std::unique_ptr<macsec::TxSa> peer_sa_;
     macsec::SecyCounters peer_secy_;

@@ -123,7 +123,7 @@ Vrf::Hop& Vrf::place_of(const IpAddr& address) {
         hop.index = free_.back();
         free_.pop_back();
     }
-    adjacencies_[hop.index] = {{}, false, address};
+    adjacencies_[hop.index] = {{}, address};
     ++unknown_;
     changed_ = true;
     return hop;
@@ -137,7 +137,7 @@ void Vrf::set_neighbour(const IpAddr& address, const std::optional<MacAddr>& mac
     if (!mac && !hops_.contains(address))
         return;
     Hop& hop = place_of(address);
-    adjacencies_[hop.index] = {mac.value_or(MacAddr{}), mac.has_value(), address};
+    adjacencies_[hop.index] = {{mac.value_or(MacAddr{}), mac.has_value()}, address};
     changed_ = true;
     if (hop.neighbour == mac.has_value())
         return;

@@ -14,9 +14,9 @@ using dataplane::VlanTable;
 
 namespace {
 
-Adjacency peer_adjacency(const NeighbourMacs& neighbours, LinkId link, const IpAddr& peer) {
+dataplane::HopMac mac_of(const NeighbourMacs& neighbours, LinkId link, const IpAddr& peer) {
     const auto mac = find_mac(neighbours, link, peer);
-    return {mac.value_or(MacAddr{}), mac.has_value(), peer};
+    return {mac.value_or(MacAddr{}), mac.has_value()};
 }
 
 FeatureState feature_state(const NeighbourMacs& neighbours, LinkId link, PortId port,
@@ -28,10 +28,14 @@ FeatureState feature_state(const NeighbourMacs& neighbours, LinkId link, PortId 
     state.mtu = feature.mtu;
     state.has_ipv4 = feature.peer_ipv4.has_value();
     state.has_ipv6 = feature.peer_ipv6.has_value();
-    if (feature.peer_ipv4)
-        state.ipv4 = peer_adjacency(neighbours, link, *feature.peer_ipv4);
-    if (feature.peer_ipv6)
-        state.ipv6 = peer_adjacency(neighbours, link, *feature.peer_ipv6);
+    if (feature.peer_ipv4) {
+        state.ipv4 = mac_of(neighbours, link, *feature.peer_ipv4);
+        state.next_hop4 = *feature.peer_ipv4;
+    }
+    if (feature.peer_ipv6) {
+        state.ipv6 = mac_of(neighbours, link, *feature.peer_ipv6);
+        state.next_hop6 = *feature.peer_ipv6;
+    }
     return state;
 }
 
@@ -53,16 +57,16 @@ uint16_t largest_packet(const Config& config, const Attachment& spec) {
 }
 
 bool clamps(const AttachmentState& state) {
-    return state.most_mss_ipv4 != 0 || state.most_mss_ipv6 != 0;
+    return state.egress.most_mss_ipv4 != 0 || state.egress.most_mss_ipv6 != 0;
 }
 
 bool same_vlans(const AttachmentState& a, const AttachmentState& b) {
-    return a.present == b.present && a.interconnect == b.interconnect && a.vpc_port == b.vpc_port &&
-           a.vpc_vlan == b.vpc_vlan &&
-           std::equal(a.features.begin(), a.features.end(), b.features.begin(), b.features.end(),
-                      [](const FeatureState& x, const FeatureState& y) {
-                          return x.present == y.present && x.vlan == y.vlan;
-                      });
+    return a.present() == b.present() && a.egress.interconnect == b.egress.interconnect &&
+           a.ingress.vpc_port == b.ingress.vpc_port && a.ingress.vpc_vlan == b.ingress.vpc_vlan &&
+           std::ranges::equal(a.features(), b.features(),
+                              [](const FeatureState& x, const FeatureState& y) {
+                                  return x.present == y.present && x.vlan == y.vlan;
+                              });
 }
 
 } // namespace
@@ -121,6 +125,7 @@ void VrfCache::follow(const CompileInput& input, dataplane::ForwardingState& sta
     rebuild_.clear();
     touched_.clear();
     state.attachments = *attachments_;
+    state.fibs = &dataplane::process_fib_arena();
     state.clamps_mss = clamping_ != 0;
     state.keep_alive.push_back(attachments_);
     for (std::size_t p = 0; p < port_vlans_.size(); ++p)
@@ -167,10 +172,10 @@ void VrfCache::refresh_tables(const CompileInput& input, AttachmentId id, bool r
     if (!entry.adjacencies || entry.vrf->adjacencies_changed()) {
         if (entry.adjacencies)
             replaced_.push_back(std::move(entry.adjacencies));
-        entry.adjacencies =
-            std::make_shared<const std::vector<Adjacency>>(entry.vrf->adjacencies());
+        const auto now = entry.vrf->adjacencies();
+        entry.adjacencies = std::make_shared<const Part<Adjacency>>(now.begin(), now.end());
     }
-    std::vector<FeatureState> features;
+    Part<FeatureState> features;
     features.reserve(members.size());
     for (const ChannelId channel : members) {
         const auto found = spec.features.find(channel);
@@ -182,7 +187,29 @@ void VrfCache::refresh_tables(const CompileInput& input, AttachmentId id, bool r
     }
     if (entry.features)
         replaced_.push_back(std::move(entry.features));
-    entry.features = std::make_shared<const std::vector<FeatureState>>(std::move(features));
+    entry.features = std::make_shared<const Part<FeatureState>>(std::move(features));
+}
+
+AttachmentState VrfCache::attachment_state(const CompileInput& input, const Attachment& spec,
+                                           const Entry& entry) {
+    AttachmentState state;
+    auto& [egress, ingress] = state;
+    egress.fib4 = ingress.fib4 = &entry.vrf->fib4().root();
+    egress.fib6 = ingress.fib6 = &entry.vrf->fib6().root();
+    egress.features = entry.features->data();
+    egress.feature_count = static_cast<uint8_t>(entry.features->size());
+    egress.interconnect = spec.interconnect;
+    ingress.adjacencies = entry.adjacencies->data();
+    ingress.vpc_port = spec.port;
+    ingress.vpc_vlan = spec.vlan;
+    ingress.vpc_mtu = spec.mtu;
+    const MssLimits clamp = attachment_sizes(input.model.config, spec).clamp;
+    egress.most_mss_ipv4 = ingress.most_mss_ipv4 = clamp.ipv4;
+    egress.most_mss_ipv6 = ingress.most_mss_ipv6 = clamp.ipv6;
+    const uint16_t largest = largest_packet(input.model.config, spec);
+    egress.rate = meter_rate(spec.egress_limit, largest, input.tsc_hz);
+    ingress.rate = meter_rate(spec.ingress_limit, largest, input.tsc_hz);
+    return state;
 }
 
 void VrfCache::refresh(const CompileInput& input, AttachmentId id, bool rebuild) {
@@ -191,24 +218,7 @@ void VrfCache::refresh(const CompileInput& input, AttachmentId id, bool rebuild)
         return remove(id);
     const Attachment& spec = found->second;
     refresh_tables(input, id, rebuild);
-    const Entry& entry = entries_.at(id);
-    AttachmentState state;
-    state.present = true;
-    state.edge = spec.edge;
-    state.interconnect = spec.interconnect;
-    state.vpc_port = spec.port;
-    state.vpc_vlan = spec.vlan;
-    state.vpc_mtu = spec.mtu;
-    state.fib4 = &entry.vrf->fib4();
-    state.fib6 = &entry.vrf->fib6();
-    state.adjacencies = *entry.adjacencies;
-    state.features = *entry.features;
-    const MssLimits clamp = attachment_sizes(input.model.config, spec).clamp;
-    state.most_mss_ipv4 = clamp.ipv4;
-    state.most_mss_ipv6 = clamp.ipv6;
-    const uint16_t largest = largest_packet(input.model.config, spec);
-    state.egress_rate = meter_rate(spec.egress_limit, largest, input.tsc_hz);
-    state.ingress_rate = meter_rate(spec.ingress_limit, largest, input.tsc_hz);
+    const AttachmentState state = attachment_state(input, spec, entries_.at(id));
     auto& attachments = attachment_copies_.writable(attachments_);
     if (attachments.size() <= id.value)
         attachments.resize(id.value + 1u);
@@ -227,17 +237,18 @@ void VrfCache::move(AttachmentId id, const AttachmentState& before, const Attach
 
 // A VLAN that another attachment has taken over stays with it.
 void VrfCache::set_vlans(const AttachmentState& where, uint16_t value, uint16_t if_now) {
-    if (!where.present)
+    if (!where.present())
         return;
     const auto set = [&](std::shared_ptr<VlanTable>& table, uint16_t vlan) {
         if (value != AttachmentId::kNone || (*table)[vlan] == if_now)
             vlan_copies_.writable(table)[vlan] = value;
     };
-    set(port_vlans_[where.vpc_port.value], where.vpc_vlan);
-    const auto& members = members_[where.interconnect.value];
-    for (std::size_t m = 0; m < where.features.size(); ++m)
-        if (where.features[m].present)
-            set(channel_vlans_[members[m].value], where.features[m].vlan);
+    set(port_vlans_[where.ingress.vpc_port.value], where.ingress.vpc_vlan);
+    const auto& members = members_[where.egress.interconnect.value];
+    const auto features = where.features();
+    for (std::size_t m = 0; m < features.size(); ++m)
+        if (features[m].present)
+            set(channel_vlans_[members[m].value], features[m].vlan);
 }
 
 } // namespace isthmus::control

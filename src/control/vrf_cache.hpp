@@ -6,6 +6,7 @@
 
 #include "control/vrf.hpp"
 #include "dataplane/forwarding_state.hpp"
+#include "dataplane/large_pages.hpp"
 
 #include <map>
 #include <memory>
@@ -73,13 +74,16 @@ class VrfCache {
     void follow(const CompileInput& input, dataplane::ForwardingState& state);
 
   private:
+    template <class T> using Part = std::vector<T, dataplane::SharedLargePages<T>>;
     struct Entry {
         std::shared_ptr<Vrf> vrf;
-        std::shared_ptr<const std::vector<dataplane::Adjacency>> adjacencies;
-        std::shared_ptr<const std::vector<dataplane::FeatureState>> features;
+        std::shared_ptr<const Part<dataplane::Adjacency>> adjacencies;
+        std::shared_ptr<const Part<dataplane::FeatureState>> features;
     };
     using Members = std::vector<std::vector<ChannelId>>; // by InterconnectId
 
+    [[nodiscard]] static dataplane::AttachmentState
+    attachment_state(const CompileInput& input, const Attachment& spec, const Entry& entry);
     void prepare(const CompileInput& input);
     void refresh(const CompileInput& input, AttachmentId id, bool rebuild);
     void refresh_tables(const CompileInput& input, AttachmentId id, bool rebuild);
@@ -95,7 +99,8 @@ class VrfCache {
     std::size_t clamping_ = 0; // attachments that bound the MSS
     Members members_;
     // Shared with published states.
-    using Attachments = std::vector<dataplane::AttachmentState>;
+    using Attachments =
+        std::vector<dataplane::AttachmentState, dataplane::LargePages<dataplane::AttachmentState>>;
     std::shared_ptr<Attachments> attachments_;
     std::vector<std::shared_ptr<dataplane::VlanTable>> port_vlans_;    // by PortId
     std::vector<std::shared_ptr<dataplane::VlanTable>> channel_vlans_; // by ChannelId

@@ -3,32 +3,40 @@
 
 #include "control/host_stack.hpp"
 #include "dataplane/burst_time.hpp"
+#include "dataplane/large_pages.hpp"
+#include "dataplane/meter.hpp"
 #include "isthmus/counter.hpp"
 #include "isthmus/drop.hpp"
 #include "isthmus/types.hpp"
 #include "macsec/secy.hpp"
 
 #include <array>
+#include <cstddef>
 #include <vector>
 
 namespace isthmus::dataplane {
 
-// One direction of one attachment: IP packets and their octets.
-struct alignas(kCacheLine) DirectionCounters {
+// What a worker keeps of one direction of one attachment: counters of IP packets and their octets,
+// and the meter's credit, which the control thread does not read. A packet within the committed
+// rate touches the first of two lines.
+struct alignas(kCacheLine) DirectionAccount {
     Counter rx_packets, rx_bytes;
     Counter tx_packets, tx_bytes;
+    MeterCredit credit;
     Counter meter_drop_packets, meter_drop_bytes;
     Counter mss_clamped; // SYNs whose MSS was lowered
 };
-static_assert(sizeof(DirectionCounters) == kCacheLine);
+static_assert(offsetof(DirectionAccount, credit) + offsetof(MeterCredit, excess) == kCacheLine);
+static_assert(sizeof(DirectionAccount) == 2 * kCacheLine);
+using DirectionAccounts = std::vector<DirectionAccount, LargePages<DirectionAccount>>;
 
-// Adds packets up, and touches the counters once for each run of packets of one attachment.
-template <Counter DirectionCounters::*kPackets, Counter DirectionCounters::*kBytes> class RunCount {
+// Adds sent packets up, and touches the counters once for each run of packets of one attachment.
+class TxCount {
   public:
-    explicit RunCount(std::vector<DirectionCounters>& counters) : counters_(counters) {}
-    RunCount(const RunCount&) = delete;
-    RunCount& operator=(const RunCount&) = delete;
-    ~RunCount() { flush(); }
+    explicit TxCount(DirectionAccounts& accounts) : accounts_(accounts) {}
+    TxCount(const TxCount&) = delete;
+    TxCount& operator=(const TxCount&) = delete;
+    ~TxCount() { flush(); }
     void add(uint16_t slot, uint16_t bytes) noexcept {
         if (slot != slot_) {
             flush();
@@ -42,16 +50,14 @@ template <Counter DirectionCounters::*kPackets, Counter DirectionCounters::*kByt
     void flush() noexcept {
         if (packets_ == 0)
             return;
-        (counters_[slot_].*kPackets).add(packets_);
-        (counters_[slot_].*kBytes).add(bytes_);
+        accounts_[slot_].tx_packets.add(packets_);
+        accounts_[slot_].tx_bytes.add(bytes_);
         packets_ = bytes_ = 0;
     }
-    std::vector<DirectionCounters>& counters_;
+    DirectionAccounts& accounts_;
     uint64_t packets_ = 0, bytes_ = 0;
     uint16_t slot_ = 0;
 };
-using RxCount = RunCount<&DirectionCounters::rx_packets, &DirectionCounters::rx_bytes>;
-using TxCount = RunCount<&DirectionCounters::tx_packets, &DirectionCounters::tx_bytes>;
 
 struct alignas(kCacheLine) PortCounters {
     Counter rx_packets, rx_bytes, tx_packets, tx_bytes;
@@ -86,8 +92,8 @@ struct alignas(kCacheLine) WorkerRuntime {
 
 struct WorkerCounters {
     WorkerRuntime runtime;
-    std::vector<DirectionCounters> egress;   // by AttachmentId
-    std::vector<DirectionCounters> ingress;  // by AttachmentId
+    DirectionAccounts egress;                // by AttachmentId
+    DirectionAccounts ingress;               // by AttachmentId
     std::vector<PortCounters> ports;         // by PortId
     std::vector<EdgeCounters> edges;         // by EdgeId
     std::vector<macsec::SecyCounters> secys; // by ChannelId

@@ -133,8 +133,7 @@ Result<std::unique_ptr<Dataplane>> Dataplane::create(DataplaneSetup setup) {
     state->pools = std::move(setup.pools);
     state->own_threads = setup.own_threads;
     state->poll = config.poll;
-    state->buckets.egress = std::vector<MeterBucket>(config.max_attachments);
-    state->buckets.ingress = std::vector<MeterBucket>(config.max_attachments);
+    state->buckets = MeterBuckets(config.max_attachments);
 
     const auto count = static_cast<uint32_t>(config.worker_cores.size());
     state->quiescence.reset(static_cast<rte_rcu_qsbr*>(

@@ -47,6 +47,12 @@ enum class Form : uint8_t;
 [[nodiscard]] Result<void> check_room(const FibArena& arena, std::size_t octets,
                                       std::size_t changes);
 
+// What readers follow into a table: its version of now. Those of all tables of an arena lie close
+// together, since with thousands of tables each packet needs another one.
+template <class Addr> struct FibRoot {
+    std::atomic<uint32_t> entry{0}; // see fib_node.hpp
+};
+
 // Addr is Ipv4Addr or Ipv6Addr, Prefix the matching prefix type.
 template <class Addr, class Prefix> class Fib {
   public:
@@ -69,9 +75,14 @@ template <class Addr, class Prefix> class Fib {
     [[nodiscard]] FibValue lookup(Addr addr) const noexcept;
     // values[i] becomes what addresses[i] leads to.
     void lookup_bulk(const Addr* addresses, FibValue* values, uint32_t count) const noexcept;
-    // The same with a table for each address; all of one arena.
-    static void lookup_bulk(const Fib* const* tables, const Addr* addresses, FibValue* values,
-                            uint32_t count) noexcept;
+    // The same by the root of a table, and with a table for each address. All of `arena`.
+    using Root = FibRoot<Addr>;
+    static void lookup_bulk(const FibArena& arena, const Root& table, const Addr* addresses,
+                            FibValue* values, uint32_t count) noexcept;
+    static void lookup_bulk(const FibArena& arena, const Root* const* tables, const Addr* addresses,
+                            FibValue* values, uint32_t count) noexcept;
+    // Stays where it is as long as the table lives.
+    [[nodiscard]] const Root& root() const noexcept { return root_; }
 
     // Adds, replaces and (value kNoRoute) deletes routes; readers see all changes at once. Of two
     // with one prefix the later one counts; deleting what is not there does nothing. On an error
@@ -99,11 +110,9 @@ template <class Addr, class Prefix> class Fib {
     [[nodiscard]] fib::Entry rebuild(fib::Entry root, fib::Form form);
     void count_direct(std::size_t bytes);
 
-    // Readers need these two only. An entry, see fib_node.hpp.
-    std::atomic<uint32_t> root_{0};
-    const std::byte* base_;
-
     FibArena& arena_;
+    FibIndex root_at_;
+    Root& root_;
     FibValue default_ = kNoRoute; // the route of length 0
     FibSize size_;
     std::size_t direct_bytes_ = 0;           // of the arena's

@@ -106,6 +106,9 @@ class FibArena {
     [[nodiscard]] FibPool& routes() noexcept { return routes_; }
     [[nodiscard]] const FibPool& routes() const noexcept { return routes_; }
 
+    // Where readers find the current version of each table.
+    [[nodiscard]] FibPool& roots() noexcept { return roots_; }
+
     // A node that no newer version uses; freed by reclaim().
     void retire(FibIndex node, uint32_t units);
     // Closes the epoch: what was retired so far may be freed with reclaim() of the number returned.
@@ -117,7 +120,7 @@ class FibArena {
         return nodes_.used_bytes() + routes_.used_bytes();
     }
     [[nodiscard]] std::size_t mapped_bytes() const {
-        return nodes_.mapped_bytes() + routes_.mapped_bytes();
+        return nodes_.mapped_bytes() + routes_.mapped_bytes() + roots_.mapped_bytes();
     }
 
   private:
@@ -129,6 +132,7 @@ class FibArena {
 
     FibPool nodes_;
     FibPool routes_;
+    FibPool roots_;
     std::size_t spare_;
     std::size_t direct_bytes_ = 0;
     std::unordered_map<uint32_t, uint8_t> codes_;

@@ -11,6 +11,7 @@
 // What changes per packet (meters, packet numbers, replay state, counters) is not here.
 
 #include "dataplane/channel_choice.hpp"
+#include "dataplane/direction.hpp"
 #include "dataplane/fib.hpp"
 #include "dataplane/meter.hpp"
 #include "isthmus/address.hpp"
@@ -52,39 +53,66 @@ static_assert(make_target(Target::broadcast, 0x0fff'ffff) <= kMaxFibValue);
 // Attachment slot by VLAN identifier; index 0 is untagged. AttachmentId::kNone: none.
 using VlanTable = std::array<uint16_t, 4096>;
 
-struct Adjacency {
+struct HopMac {
     MacAddr mac;
     bool resolved = false;
-    IpAddr next_hop; // for the control thread, when it has to resolve it
 };
 
-struct FeatureState {
+// Of next hops, the address is for the control thread, when it has to resolve it.
+struct Adjacency {
+    HopMac hop;
+    IpAddr next_hop;
+};
+
+struct alignas(kCacheLine) FeatureState {
     bool present = false;
     bool has_ipv4 = false, has_ipv6 = false; // a peer of that family exists
     PortId port;                             // the channel's
     uint16_t vlan = 0;
     uint16_t mtu = 0;
-    Adjacency ipv4, ipv6;
+    HopMac ipv4, ipv6;
+    Ipv4Addr next_hop4;
+    Ipv6Addr next_hop6;
 };
 
-struct AttachmentState {
-    bool present = false;
-    EdgeId edge;
+// What packets of each direction read of an attachment. One of a packet among thousands of
+// attachments takes a single line of it from memory, unless it is over the committed rate.
+struct alignas(kCacheLine) EgressState {
+    const FibRoot<Ipv4Addr>* fib4 = nullptr;
+    const FibRoot<Ipv6Addr>* fib6 = nullptr;
+    const FeatureState* features = nullptr; // by member of the interconnect
     InterconnectId interconnect;
+    uint8_t feature_count = 0;
+    uint16_t most_mss_ipv4 = 0, most_mss_ipv6 = 0; // of SYNs; 0: any
+    MeterRate rate;
+};
+struct alignas(kCacheLine) IngressState {
+    const FibRoot<Ipv4Addr>* fib4 = nullptr;
+    const FibRoot<Ipv6Addr>* fib6 = nullptr;
+    const Adjacency* adjacencies = nullptr; // VPC side; index of Target::vpc
     PortId vpc_port;
     uint16_t vpc_vlan = 0;
     uint16_t vpc_mtu = 0;
-    uint16_t most_mss_ipv4 = 0, most_mss_ipv6 = 0; // of SYNs in both directions; 0: any
-    const Fib4* fib4 = nullptr;
-    const Fib6* fib6 = nullptr;
-    std::span<const Adjacency> adjacencies; // VPC side; index of Target::vpc
-    std::span<const FeatureState> features; // by member of the interconnect
-    MeterRate egress_rate;
-    MeterRate ingress_rate;
+    uint16_t most_mss_ipv4 = 0, most_mss_ipv6 = 0;
+    MeterRate rate;
 };
-// A packet of one among thousands of attachments takes two lines from memory here.
-static_assert(offsetof(AttachmentState, egress_rate) == kCacheLine);
-static_assert(sizeof(AttachmentState) == 3 * kCacheLine);
+static_assert(offsetof(EgressState, rate) + offsetof(MeterRate, excess) <= kCacheLine);
+static_assert(offsetof(IngressState, rate) + offsetof(MeterRate, excess) <= kCacheLine);
+
+struct AttachmentState {
+    EgressState egress;
+    IngressState ingress;
+    [[nodiscard]] bool present() const noexcept { return egress.fib4 != nullptr; }
+    [[nodiscard]] std::span<const FeatureState> features() const noexcept {
+        return {egress.features, egress.feature_count};
+    }
+    template <Direction D> [[nodiscard]] const auto& side() const noexcept {
+        if constexpr (D == Direction::egress)
+            return egress;
+        else
+            return ingress;
+    }
+};
 
 struct InterconnectState {
     BucketTable buckets{};
@@ -137,7 +165,8 @@ struct ForwardingState {
     std::vector<PortState> ports;                 // by PortId
     std::vector<ChannelState> channels;           // by ChannelId
     std::vector<InterconnectState> interconnects; // by InterconnectId
-    std::span<const AttachmentState> attachments; // by AttachmentId; holes are not present
+    std::span<const AttachmentState> attachments; // by AttachmentId; of holes nothing is present
+    const FibArena* fibs = nullptr;               // of all attachments
     std::vector<std::shared_ptr<const void>> keep_alive;
 };
 

@@ -43,7 +43,7 @@ struct BucketRate {
 // limit keeps the buckets. With an excess rate this is the two-rate three-colour marker of RFC
 // 4115: what the committed bucket holds is green, what only the excess bucket holds is yellow (it
 // passes with another DSCP), the rest is red and dropped. Without one, the rest is red.
-struct alignas(kCacheLine) MeterRate {
+struct MeterRate {
     BucketRate committed;
     BucketRate excess;
     uint8_t excess_dscp = 0;
@@ -83,16 +83,17 @@ struct BucketCredit {
     uint64_t seen_q6 = 0;  // earned_q6 when last looked at; it only grows
 };
 
-// One worker's side of a MeterBucket: one cache line, written by that worker.
-struct alignas(kCacheLine) MeterCredit {
-    BucketCredit committed, excess;
+// One worker's side of a MeterBucket, written by that worker. What a packet within the committed
+// rate needs comes first, so that it can share a cache line with other such things.
+struct MeterCredit {
+    BucketCredit committed;
     uint8_t group = 0; // scratch of meter_burst
+    BucketCredit excess;
 
     // One packet; false: red. A whole burst is cheaper with meter_burst.
     [[nodiscard]] bool conforms(MeterBucket& bucket, const MeterRate& rate, uint32_t packet_bytes,
                                 uint64_t now_tsc) noexcept;
 };
-static_assert(sizeof(MeterCredit) == kCacheLine);
 
 // Bit i: packet i of the burst. Packets in neither are green, or not limited.
 struct MeterColours {
@@ -114,6 +115,10 @@ struct MeterGroup {
     uint64_t packets; // bits
     uint32_t bytes;   // sum
     uint16_t slot;
+
+    [[nodiscard]] unsigned count() const noexcept {
+        return static_cast<unsigned>(std::popcount(packets));
+    }
 };
 
 // Charges the packets of one group in their order: what does not fit in whole.
@@ -212,31 +217,23 @@ inline constexpr unsigned kSpareShift = 3;
     return colours;
 }
 
+struct NobodyLooks {
+    void operator()(const MeterGroup&) const noexcept {}
+};
 // Charges a burst, grouped by slot; the same colours as packet by packet. rate_of(slot) returns
-// const MeterRate&. Workers only; `credits` are the worker's own, `buckets` are shared.
-template <class RateOf>
+// const MeterRate&, credit_of(slot) MeterCredit&; each group goes to `seen` first, limited or not.
+// Workers only; credits are the worker's own, `buckets` are shared. The caller prefetches them.
+template <class RateOf, class CreditOf, class Seen = NobodyLooks>
 [[nodiscard]] MeterColours meter_burst(const MeterPackets& packets, std::span<MeterBucket> buckets,
-                                       std::span<MeterCredit> credits, const RateOf& rate_of,
-                                       uint64_t now_tsc) noexcept {
-    uint32_t previous = UINT32_MAX;
-    for (const uint8_t i : packets.live) {
-        const uint16_t slot = packets.slot[i];
-        if (slot != previous) {
-            __builtin_prefetch(&rate_of(slot));
-            __builtin_prefetch(&credits[slot], 1);
-            __builtin_prefetch(&buckets[slot], 1);
-        }
-        previous = slot;
-    }
+                                       const CreditOf& credit_of, const RateOf& rate_of,
+                                       uint64_t now_tsc, const Seen& seen = {}) noexcept {
     // A credit's `group` is valid if that group exists and names the same slot: nothing to clear.
     std::array<MeterGroup, kBurstMax> groups;
     uint8_t count = 0;
     for (const uint8_t i : packets.live) {
         const uint16_t slot = packets.slot[i];
-        uint8_t& g = credits[slot].group;
+        uint8_t& g = credit_of(slot).group;
         if (g >= count || groups[g].slot != slot) {
-            if (!rate_of(slot).limited())
-                continue;
             g = count++;
             groups[g] = {0, 0, slot};
         }
@@ -246,13 +243,11 @@ template <class RateOf>
     MeterColours colours;
     for (uint8_t g = 0; g < count; ++g) {
         const MeterGroup& group = groups[g];
-        const MeterRate& rate = rate_of(group.slot);
-        MeterBucket& bucket = buckets[group.slot];
-        MeterCredit& credit = credits[group.slot];
-        if ((group.packets & packets.yellow) != 0 ||
-            !meter_detail::take_all(bucket.committed, rate.committed, credit.committed, group.bytes,
-                                    now_tsc))
-            meter_group(group, packets, rate, bucket, credit, now_tsc, colours);
+        seen(group);
+        const MeterColours its = meter_one(group, packets, rate_of(group.slot), buckets[group.slot],
+                                           credit_of(group.slot), now_tsc);
+        colours.yellow |= its.yellow;
+        colours.red |= its.red;
     }
     return colours;
 }

@@ -1,11 +1,11 @@
 #include "dataplane/packet_heap.hpp"
 
+#include "dataplane/large_pages.hpp"
+
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
 #include <fmt/format.h>
-
-#include <sys/mman.h>
 
 #include <cerrno>
 #include <cstring>
@@ -17,24 +17,12 @@ namespace {
 
 constexpr std::size_t kPage = std::size_t{2} << 20;
 
-// Whole pages, aligned to one; null without memory.
-std::byte* map_pages(std::size_t length) {
-    void* range =
-        mmap(nullptr, length + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (range == MAP_FAILED)
-        return nullptr;
-    const auto start = reinterpret_cast<uintptr_t>(range);
-    auto* first = reinterpret_cast<std::byte*>((start + kPage - 1) / kPage * kPage);
-    (void)madvise(first, length, MADV_HUGEPAGE); // a wish
-    return first;
-}
-
 } // namespace
 
 Result<int> make_packet_heap(uint64_t bytes) {
     static int made = 0; // DPDK's names are unique
     const std::size_t length = (bytes + kPage - 1) / kPage * kPage;
-    std::byte* const memory = map_pages(length);
+    std::byte* const memory = map_large_pages(length);
     if (memory == nullptr)
         return Error{ErrorCode::internal,
                      fmt::format("no memory for {} octets of packet buffers: {}", bytes,

@@ -10,23 +10,40 @@
 namespace isthmus::dataplane {
 namespace {
 
+// What the stages behind this one read by way of the attachment.
+void prefetch_ahead(const ForwardingState& state, const EgressState& side,
+                    uint32_t flow_hash) noexcept {
+    const auto& buckets = state.interconnects[side.interconnect.value].buckets;
+    if (const uint8_t member = choose_member(buckets, flow_hash); member != kNoMember) [[likely]]
+        __builtin_prefetch(&side.features[member]);
+}
+void prefetch_ahead(const ForwardingState&, const IngressState& side, uint32_t) noexcept {
+    __builtin_prefetch(side.adjacencies);
+}
+
 // Destinations and results are arrays of the burst by packet, so all of it is looked up as it
 // stands: what is found for packets that are IPv6, or out of the pipeline, means nothing.
-void look_up_ipv4(const AttachmentState* attachments, Burst& burst) noexcept {
-    const Fib4* const first = attachments[burst.attachment[burst.live[0]]].fib4;
+template <Direction D> void look_up_ipv4(const ForwardingState& state, Burst& burst) noexcept {
+    const AttachmentState* const attachments = state.attachments.data();
+    const FibRoot<Ipv4Addr>* const first =
+        attachments[burst.attachment[burst.live[0]]].side<D>().fib4;
     if (burst.one_attachment)
-        return first->lookup_bulk(burst.destination4.data(), burst.target.data(), burst.size);
-    PerPacket<const Fib4*> tables;
+        return Fib4::lookup_bulk(*state.fibs, *first, burst.destination4.data(),
+                                 burst.target.data(), burst.size);
+    PerPacket<const FibRoot<Ipv4Addr>*> tables;
     tables.fill(first);
     for (uint16_t k = 0; k < burst.live_count; ++k) {
         const uint8_t i = burst.live[k];
-        tables[i] = attachments[burst.attachment[i]].fib4;
+        const auto& side = attachments[burst.attachment[i]].side<D>();
+        tables[i] = side.fib4;
+        prefetch_ahead(state, side, burst.flow_hash[i]);
     }
-    Fib4::lookup_bulk(tables.data(), burst.destination4.data(), burst.target.data(), burst.size);
+    Fib4::lookup_bulk(*state.fibs, tables.data(), burst.destination4.data(), burst.target.data(),
+                      burst.size);
 }
 
-void look_up_ipv6(const AttachmentState* attachments, Burst& burst) noexcept {
-    PerPacket<const Fib6*> tables;
+template <Direction D> void look_up_ipv6(const ForwardingState& state, Burst& burst) noexcept {
+    PerPacket<const FibRoot<Ipv6Addr>*> tables;
     PerPacket<Ipv6Addr> addresses;
     PerPacket<uint8_t> packets;
     PerPacket<FibValue> found;
@@ -36,24 +53,15 @@ void look_up_ipv6(const AttachmentState* attachments, Burst& burst) noexcept {
         if (!burst.is_ipv6(i))
             continue;
         const auto* ip = wire::overlay<wire::Ipv6>(burst.frame[i] + burst.l3_offset[i]);
-        tables[count] = attachments[burst.attachment[i]].fib6;
+        tables[count] = state.attachments[burst.attachment[i]].side<D>().fib6;
         addresses[count] = ip->destination.host();
         packets[count++] = i;
     }
     if (count == 0)
         return;
-    Fib6::lookup_bulk(tables.data(), addresses.data(), found.data(), count);
+    Fib6::lookup_bulk(*state.fibs, tables.data(), addresses.data(), found.data(), count);
     for (uint16_t n = 0; n < count; ++n)
         burst.target[packets[n]] = found[n];
-}
-
-// What the stages behind this one read by way of the attachment.
-template <Direction D> void prefetch_ahead(const AttachmentState& attachment) noexcept {
-    __builtin_prefetch(attachment.fib4);
-    if constexpr (D == Direction::egress)
-        __builtin_prefetch(attachment.features.data());
-    else
-        __builtin_prefetch(attachment.adjacencies.data());
 }
 
 MeterGroup group_of_all(const Burst& burst) noexcept {
@@ -70,47 +78,44 @@ MeterGroup group_of_all(const Burst& burst) noexcept {
 
 template <Direction D> void meter(StageContext& context, Burst& burst) noexcept {
     constexpr bool kEgress = D == Direction::egress;
-    auto& counters = kEgress ? context.counters.egress : context.counters.ingress;
-    auto& buckets = kEgress ? context.buckets.egress : context.buckets.ingress;
-    auto& credits = kEgress ? context.credits.egress : context.credits.ingress;
+    auto& accounts = accounts_of<D>(context);
+    auto& buckets = buckets_of<D>(context);
     const auto rate_of = [&context](uint16_t slot) -> const MeterRate& {
-        const AttachmentState& attachment = context.state.attachments[slot];
-        return kEgress ? attachment.egress_rate : attachment.ingress_rate;
+        return context.state.attachments[slot].side<D>().rate;
+    };
+    const auto credit_of = [&accounts](uint16_t slot) -> MeterCredit& {
+        return accounts[slot].credit;
     };
     const MeterPackets packets{std::span(burst.live).first(burst.live_count),
                                burst.attachment.data(), burst.ip_length.data()};
+    const auto received = [&accounts](const MeterGroup& group) {
+        accounts[group.slot].rx_packets.add(group.count());
+        accounts[group.slot].rx_bytes.add(group.bytes);
+    };
     MeterColours colours;
     if (burst.one_attachment) {
         const MeterGroup group = group_of_all(burst);
-        counters[group.slot].rx_packets.add(burst.live_count);
-        counters[group.slot].rx_bytes.add(group.bytes);
+        received(group);
         colours = meter_one(group, packets, rate_of(group.slot), buckets[group.slot],
-                            credits[group.slot], context.now_tsc);
+                            credit_of(group.slot), context.now_tsc);
     } else {
-        RxCount received(counters);
-        for (const uint8_t i : packets.live) {
-            const uint16_t slot = burst.attachment[i];
-            prefetch_ahead<D>(context.state.attachments[slot]);
-            received.add(slot, burst.ip_length[i]);
-        }
-        colours = meter_burst(packets, buckets, credits, rate_of, context.now_tsc);
+        colours = meter_burst(packets, buckets, credit_of, rate_of, context.now_tsc, received);
     }
     burst.yellow = colours.yellow;
     for (uint64_t rest = colours.red; rest != 0; rest &= rest - 1) {
         const auto i = static_cast<uint8_t>(std::countr_zero(rest));
-        auto& counter = counters[burst.attachment[i]];
+        auto& account = accounts[burst.attachment[i]];
         burst.drop(i, kEgress ? Drop::meter_egress : Drop::meter_ingress);
-        counter.meter_drop_packets.add(1);
-        counter.meter_drop_bytes.add(burst.ip_length[i]);
+        account.meter_drop_packets.add(1);
+        account.meter_drop_bytes.add(burst.ip_length[i]);
     }
     burst.compact();
 }
 
 template <Direction D> void look_up_route(StageContext& context, Burst& burst) noexcept {
-    const AttachmentState* const attachments = context.state.attachments.data();
-    look_up_ipv4(attachments, burst);
+    look_up_ipv4<D>(context.state, burst);
     if (burst.ipv6 != 0) [[unlikely]]
-        look_up_ipv6(attachments, burst);
+        look_up_ipv6<D>(context.state, burst);
 }
 
 template void meter<Direction::egress>(StageContext&, Burst&) noexcept;

@@ -188,27 +188,18 @@ template <Direction D>
 // Of the stages to come, what depends on the attachment alone.
 template <Direction D> class Prefetch {
   public:
-    explicit Prefetch(StageContext& context) noexcept
-        : attachments_(context.state.attachments.data()),
-          counters_(
-              (D == Direction::egress ? context.counters.egress : context.counters.ingress).data()),
-          credits_(
-              (D == Direction::egress ? context.credits.egress : context.credits.ingress).data()),
-          buckets_(
-              (D == Direction::egress ? context.buckets.egress : context.buckets.ingress).data()) {}
+    explicit Prefetch(const StageContext& context) noexcept
+        : attachments_(context.state.attachments.data()), accounts_(accounts_of<D>(context).data()),
+          buckets_(buckets_of<D>(context).data()) {}
     void attachment(uint16_t slot) const noexcept {
-        const AttachmentState& state = attachments_[slot];
-        __builtin_prefetch(&state);
-        __builtin_prefetch(D == Direction::egress ? &state.egress_rate : &state.ingress_rate);
-        __builtin_prefetch(&credits_[slot], 1);
+        __builtin_prefetch(&attachments_[slot].template side<D>());
+        __builtin_prefetch(&accounts_[slot], 1);
         __builtin_prefetch(&buckets_[slot], 1);
-        __builtin_prefetch(&counters_[slot], 1);
     }
 
   private:
     const AttachmentState* attachments_;
-    const DirectionCounters* counters_;
-    const MeterCredit* credits_;
+    const DirectionAccount* accounts_;
     const MeterBucket* buckets_;
 };
 

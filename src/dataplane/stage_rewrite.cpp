@@ -13,18 +13,19 @@ namespace {
 
 using control::PuntReason;
 
-// The MAC of the next hop; resolved is false if control has to find it first.
-template <Direction D>
-const Adjacency* next_hop_of(const AttachmentState& attachment, const Burst& burst,
-                             uint8_t i) noexcept {
-    if constexpr (D == Direction::egress) {
-        const FeatureState& feature = attachment.features[burst.member[i]];
-        return burst.is_ipv6(i) ? &feature.ipv6 : &feature.ipv4;
-    } else {
-        if (target_of(burst.target[i]) == Target::connected)
-            return nullptr;
-        return &attachment.adjacencies[index_of(burst.target[i])];
-    }
+// The MAC of a host that nobody has asked for yet.
+constexpr HopMac kNoHop;
+
+const FeatureState& feature_of(const AttachmentState& attachment, const Burst& burst,
+                               uint8_t i) noexcept {
+    return attachment.egress.features[burst.member[i]];
+}
+// Nullptr: the destination itself.
+const Adjacency* adjacency_of(const AttachmentState& attachment, const Burst& burst,
+                              uint8_t i) noexcept {
+    if (target_of(burst.target[i]) == Target::connected)
+        return nullptr;
+    return &attachment.ingress.adjacencies[index_of(burst.target[i])];
 }
 
 inline void decrement_ttl(uint8_t* packet, bool is_ipv6) noexcept {
@@ -65,24 +66,22 @@ void write_dscp(const Burst& burst, uint8_t i, uint8_t dscp) noexcept {
 struct WayOut {
     bool ready; // else it is looked at why
     bool is_ipv6;
-    uint8_t excess_dscp;
     uint8_t header; // octets
     uint16_t port;
     Be16 ether_type;
     uint64_t first, second; // DA, SA and a VLAN tag but for its last two octets
 };
 
-WayOut way_out_by(const PortState& out, const Adjacency* hop, uint16_t vlan,
-                  bool is_ipv6) noexcept {
+WayOut way_out_by(const PortState& out, const HopMac& hop, uint16_t vlan, bool is_ipv6) noexcept {
     WayOut way{};
-    way.ready = out.enabled && hop != nullptr && hop->resolved;
+    way.ready = out.enabled && hop.resolved;
     if (!way.ready)
         return way;
     way.is_ipv6 = is_ipv6;
     way.header = wire::kEthernetHeaderLength + (vlan != 0 ? wire::kVlanTagLength : 0);
     way.ether_type = is_ipv6 ? wire::kEtherTypeIpv6 : wire::kEtherTypeIpv4;
     const uint64_t source = out.mac.number();
-    way.first = hop->mac.number() | source << 48;
+    way.first = hop.mac.number() | source << 48;
     way.second = source >> 16 | uint64_t{byte_swap(wire::kEtherTypeVlan)} << 32 |
                  uint64_t{byte_swap(vlan)} << 48;
     return way;
@@ -90,15 +89,21 @@ WayOut way_out_by(const PortState& out, const Adjacency* hop, uint16_t vlan,
 
 template <Direction D>
 WayOut way_out_of(const StageContext& context, const Burst& burst, uint8_t i) noexcept {
-    constexpr bool kEgress = D == Direction::egress;
     const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
-    const uint16_t port = kEgress ? burst.out_port[i] : attachment.vpc_port.value;
-    const uint16_t vlan = kEgress ? attachment.features[burst.member[i]].vlan : attachment.vpc_vlan;
-    WayOut way = way_out_by(context.state.ports[port], next_hop_of<D>(attachment, burst, i), vlan,
-                            burst.is_ipv6(i));
-    way.port = port;
-    way.excess_dscp = (kEgress ? attachment.egress_rate : attachment.ingress_rate).excess_dscp;
-    return way;
+    const bool is_ipv6 = burst.is_ipv6(i);
+    const auto by = [&](uint16_t port, const HopMac& hop, uint16_t vlan) {
+        WayOut way = way_out_by(context.state.ports[port], hop, vlan, is_ipv6);
+        way.port = port;
+        return way;
+    };
+    if constexpr (D == Direction::egress) {
+        const FeatureState& feature = feature_of(attachment, burst, i);
+        return by(burst.out_port[i], is_ipv6 ? feature.ipv6 : feature.ipv4, feature.vlan);
+    } else {
+        const Adjacency* adjacency = adjacency_of(attachment, burst, i);
+        return by(attachment.ingress.vpc_port.value, adjacency ? adjacency->hop : kNoHop,
+                  attachment.ingress.vpc_vlan);
+    }
 }
 
 // Different for packets whose WayOut may be.
@@ -135,6 +140,7 @@ inline void write_link(Burst& burst, uint8_t i, uint8_t* packet, const WayOut& w
 } // namespace
 
 template <Direction D> void rewrite(StageContext& context, Burst& burst) noexcept {
+    const AttachmentState* const attachments = context.state.attachments.data();
     const uint16_t count = burst.live_count;
     uint64_t key = ~uint64_t{0};
     WayOut way{};
@@ -154,7 +160,7 @@ template <Direction D> void rewrite(StageContext& context, Burst& burst) noexcep
         }
         uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
         if ((burst.yellow >> i & 1) != 0) [[unlikely]]
-            write_dscp(burst, i, way.excess_dscp);
+            write_dscp(burst, i, attachments[burst.attachment[i]].side<D>().rate.excess_dscp);
         decrement_ttl(packet, way.is_ipv6);
         write_link(burst, i, packet, way);
     }
@@ -167,18 +173,19 @@ Hop unresolved_hop(const StageContext& context, const Burst& burst, uint8_t i) n
     const AttachmentState& attachment = context.state.attachments[slot];
     Hop hop{{AttachmentId(slot), {}}, {}};
     if constexpr (D == Direction::egress) {
-        const auto& interconnect = context.state.interconnects[attachment.interconnect.value];
+        const auto& interconnect =
+            context.state.interconnects[attachment.egress.interconnect.value];
+        const FeatureState& feature = feature_of(attachment, burst, i);
         hop.link.channel = interconnect.members[burst.member[i]];
-    }
-    if (const Adjacency* adjacency = next_hop_of<D>(attachment, burst, i)) {
+        hop.address = burst.is_ipv6(i) ? IpAddr(feature.next_hop6) : IpAddr(feature.next_hop4);
+    } else if (const Adjacency* adjacency = adjacency_of(attachment, burst, i)) {
         hop.address = adjacency->next_hop;
-        return hop;
-    }
-    if (burst.is_ipv6(i))
+    } else if (burst.is_ipv6(i)) {
         hop.address =
             wire::overlay<wire::Ipv6>(burst.frame[i] + burst.l3_offset[i])->destination.host();
-    else
+    } else {
         hop.address = burst.destination4[i];
+    }
     return hop;
 }
 

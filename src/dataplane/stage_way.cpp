@@ -49,7 +49,7 @@ template <Direction D> [[gnu::noinline]] bool apply_route(Burst& burst, uint8_t 
 }
 
 // False: dropped.
-bool choose_member_for(const AttachmentState& attachment, const InterconnectState& interconnect,
+bool choose_member_for(const EgressState& egress, const InterconnectState& interconnect,
                        Burst& burst, uint8_t i) noexcept {
     const FibValue value = burst.target[i];
     const uint8_t member = target_of(value) == Target::member
@@ -59,7 +59,7 @@ bool choose_member_for(const AttachmentState& attachment, const InterconnectStat
         burst.drop(i, Drop::no_channel);
         return false;
     }
-    const FeatureState& feature = attachment.features[member];
+    const FeatureState& feature = egress.features[member];
     if (!(burst.is_ipv6(i) ? feature.has_ipv6 : feature.has_ipv4)) [[unlikely]] {
         burst.drop(i, Drop::no_feature);
         return false;
@@ -84,17 +84,16 @@ void too_large(Burst& burst, uint8_t i) noexcept {
 
 // Only of packets that are sent, whole or in fragments: an ICMP error quotes what came.
 template <Direction D> void clamp(const StageContext& context, Burst& burst) noexcept {
-    auto& counters = D == Direction::egress ? context.counters.egress : context.counters.ingress;
+    auto& accounts = accounts_of<D>(context);
     for (uint16_t k = 0; k < burst.live_count; ++k) {
         const uint8_t i = burst.live[k];
-        const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
-        const uint16_t most =
-            burst.is_ipv6(i) ? attachment.most_mss_ipv6 : attachment.most_mss_ipv4;
+        const auto& side = context.state.attachments[burst.attachment[i]].side<D>();
+        const uint16_t most = burst.is_ipv6(i) ? side.most_mss_ipv6 : side.most_mss_ipv4;
         if (most == 0 || (burst.verdict[i] != kInPipeline && burst.verdict[i] != kSetAside))
             continue;
         if (clamp_mss(burst.frame[i] + burst.l3_offset[i], burst.ip_length[i], burst.is_ipv6(i),
                       most))
-            counters[burst.attachment[i]].mss_clamped.add(1);
+            accounts[burst.attachment[i]].mss_clamped.add(1);
     }
 }
 
@@ -110,11 +109,11 @@ template <Direction D> void find_way(StageContext& context, Burst& burst) noexce
         if (target_of(burst.target[i]) != kUsual || burst.link_local_source != 0) [[unlikely]]
             if (!apply_route<D>(burst, i))
                 continue;
-        const AttachmentState& attachment = attachments[burst.attachment[i]];
+        const auto& side = attachments[burst.attachment[i]].side<D>();
         if constexpr (D == Direction::ingress)
-            burst.out_mtu[i] = attachment.vpc_mtu;
-        else if (!choose_member_for(attachment, interconnects[attachment.interconnect.value], burst,
-                                    i)) [[unlikely]]
+            burst.out_mtu[i] = side.vpc_mtu;
+        else if (!choose_member_for(side, interconnects[side.interconnect.value], burst, i))
+            [[unlikely]]
             continue;
         if (burst.ttl[i] <= 1) [[unlikely]]
             burst.drop(i, Drop::ttl_exceeded);

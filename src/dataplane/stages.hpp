@@ -18,13 +18,11 @@ namespace isthmus::dataplane {
 
 // Meter buckets, shared by all workers; one per attachment and direction.
 struct MeterBuckets {
-    std::vector<MeterBucket> egress;  // by AttachmentId
-    std::vector<MeterBucket> ingress; // by AttachmentId
-};
-// One worker's credits from them.
-struct MeterCredits {
-    std::vector<MeterCredit> egress;
-    std::vector<MeterCredit> ingress;
+    using Table = std::vector<MeterBucket, LargePages<MeterBucket>>;
+    explicit MeterBuckets(std::size_t attachments = 0)
+        : egress(attachments), ingress(attachments) {}
+    Table egress;  // by AttachmentId
+    Table ingress; // by AttachmentId
 };
 
 // What a stage needs beside the burst. Made once per burst.
@@ -34,11 +32,18 @@ struct StageContext {
     const macsec::Aead& aead;
     WorkerCounters& counters; // the worker's own
     MeterBuckets& buckets;
-    MeterCredits& credits; // the worker's own
     uint64_t now_tsc = 0;
     uint16_t worker = 0;
     bool sampled = false; // count the cycles of this burst's stages
 };
+
+// The accounts of the worker and the buckets of all, by AttachmentId, of one direction.
+template <Direction D> [[nodiscard]] auto& accounts_of(const StageContext& context) noexcept {
+    return D == Direction::egress ? context.counters.egress : context.counters.ingress;
+}
+template <Direction D> [[nodiscard]] auto& buckets_of(const StageContext& context) noexcept {
+    return D == Direction::egress ? context.buckets.egress : context.buckets.ingress;
+}
 
 // Ethernet and VLAN header, attachment, IP header; on egress the hash of the flow.
 template <Direction D> void parse(StageContext& context, Burst& burst) noexcept;

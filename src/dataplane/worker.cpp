@@ -19,18 +19,16 @@ constexpr uint32_t kSampleEvery = 16;
 } // namespace
 
 Worker::Worker(WorkerSetup setup) : setup_(std::move(setup)) {
-    counters_.egress = std::vector<DirectionCounters>(setup_.max_attachments);
-    counters_.ingress = std::vector<DirectionCounters>(setup_.max_attachments);
+    counters_.egress = DirectionAccounts(setup_.max_attachments);
+    counters_.ingress = DirectionAccounts(setup_.max_attachments);
     counters_.ports = std::vector<PortCounters>(setup_.ports.size());
     counters_.edges = std::vector<EdgeCounters>(setup_.edges);
     counters_.secys = std::vector<macsec::SecyCounters>(setup_.channels);
-    credits_.egress.resize(setup_.max_attachments);  // start-up only
-    credits_.ingress.resize(setup_.max_attachments); // start-up only
-    tx_.resize(setup_.ports.size());                 // start-up only
-    handoffs_.resize(setup_.exchange->workers());    // start-up only
-    touched_.reserve(setup_.ports.size());           // start-up only
-    waits_.resize(setup_.rx.size() + 1);             // start-up only
-    armed_.reserve(setup_.rx.size());                // start-up only
+    tx_.resize(setup_.ports.size());              // start-up only
+    handoffs_.resize(setup_.exchange->workers()); // start-up only
+    touched_.reserve(setup_.ports.size());        // start-up only
+    waits_.resize(setup_.rx.size() + 1);          // start-up only
+    armed_.reserve(setup_.rx.size());             // start-up only
 }
 
 uint32_t Worker::poll_once() noexcept {
@@ -162,8 +160,8 @@ void Worker::forward(const ForwardingState& state, PortId id, uint16_t count,
         return;
     const PortState& port = state.ports[id.value];
     burst_.start(count);
-    StageContext context{state,    port,    *setup_.aead,    counters_, *setup_.buckets,
-                         credits_, now_tsc, setup_.id.value, sampled_};
+    StageContext context{state,           port,    *setup_.aead,    counters_,
+                         *setup_.buckets, now_tsc, setup_.id.value, sampled_};
     if (port.channel.valid()) {
         run_ingress(context, burst_);
         finish<Direction::ingress>(context);

@@ -118,7 +118,6 @@ class Worker {
 
     WorkerSetup setup_;
     WorkerCounters counters_;
-    MeterCredits credits_;
     Burst burst_;
     Fragmenter fragmenter_;
     std::vector<TxBatch> tx_;        // by PortId

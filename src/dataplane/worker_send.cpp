@@ -132,8 +132,8 @@ uint16_t Worker::send_injected(const ForwardingState& state, uint64_t now_tsc) n
         burst_.frame_length[0] = packets[n]->pkt_len;
         burst_.out_port[0] = id.value;
         burst_.attachment[0] = AttachmentId::kNone;
-        StageContext context{state,           port,     *setup_.aead, counters_,
-                             *setup_.buckets, credits_, now_tsc,      setup_.id.value};
+        StageContext context{state,           port,    *setup_.aead,   counters_,
+                             *setup_.buckets, now_tsc, setup_.id.value};
         if (!port.enabled) {
             burst_.drop(0, Drop::port_down);
             burst_.compact();

@@ -43,8 +43,7 @@ TEST(ProtectStage, FramesThatBecomeTooLongAreRefusedBeforeTheyGetAPacketNumber) 
     WorkerCounters counters;
     counters.secys = std::vector<macsec::SecyCounters>(1);
     MeterBuckets buckets;
-    MeterCredits credits;
-    StageContext context{state, state.ports[0], *aead, counters, buckets, credits, 0, 0};
+    StageContext context{state, state.ports[0], *aead, counters, buckets, 0, 0};
     Burst burst;
     burst.start(3);
     const uint16_t lengths[] = {68, 69, 68}; // 100 with SecTAG and ICV, and one octet more

@@ -65,11 +65,20 @@ class Compile : public testing::Test {
         return compile({model_, ports_, secys_, neighbours_, cache_, 1'000'000'000, 7});
     }
     static Target look_up(const dataplane::ForwardingState& state, const char* addr) {
-        const auto& attachment = state.attachments[3];
         const auto ip = parse_ip(addr).value();
         if (const auto* four = std::get_if<Ipv4Addr>(&ip))
-            return target_of(attachment.fib4->lookup(*four));
-        return target_of(attachment.fib6->lookup(std::get<Ipv6Addr>(ip)));
+            return target_of(value_at(state, *four));
+        const Ipv6Addr six = std::get<Ipv6Addr>(ip);
+        dataplane::FibValue value = dataplane::kNoRoute;
+        dataplane::Fib6::lookup_bulk(*state.fibs, *state.attachments[3].egress.fib6, &six, &value,
+                                     1);
+        return target_of(value);
+    }
+    static dataplane::FibValue value_at(const dataplane::ForwardingState& state, Ipv4Addr addr) {
+        dataplane::FibValue value = dataplane::kNoRoute;
+        dataplane::Fib4::lookup_bulk(*state.fibs, *state.attachments[3].ingress.fib4, &addr, &value,
+                                     1);
+        return value;
     }
     static std::set<uint8_t> used(const dataplane::ForwardingState& state) {
         const auto& buckets = state.interconnects[0].buckets;
@@ -102,17 +111,21 @@ TEST_F(Compile, DestinationsLeadWhereTheyShould) {
     for (const auto& [addr, target] : rows)
         EXPECT_EQ(look_up(*state, addr), target) << addr;
     const auto& attachment = state->attachments[3];
-    EXPECT_EQ(index_of(attachment.fib4->lookup(v4("169.254.2.2"))), 2u) << "its channel's place";
-    const auto& known = attachment.adjacencies[index_of(attachment.fib4->lookup(v4("10.1.0.7")))];
-    EXPECT_TRUE(known.resolved);
-    const auto& asked = attachment.adjacencies[index_of(attachment.fib4->lookup(v4("10.3.0.1")))];
-    EXPECT_FALSE(asked.resolved);
+    EXPECT_EQ(index_of(value_at(*state, v4("169.254.2.2"))), 2u) << "its channel's place";
+    const auto* adjacencies = attachment.ingress.adjacencies;
+    const auto& known = adjacencies[index_of(value_at(*state, v4("10.1.0.7")))];
+    EXPECT_TRUE(known.hop.resolved);
+    const auto& asked = adjacencies[index_of(value_at(*state, v4("10.3.0.1")))];
+    EXPECT_FALSE(asked.hop.resolved);
     EXPECT_EQ(std::get<Ipv4Addr>(asked.next_hop), v4("10.1.0.9"));
     EXPECT_EQ((*state->ports[0].vlans)[0], 3);
     EXPECT_EQ((*state->ports[0].vlans)[1], AttachmentId::kNone);
     EXPECT_EQ((*state->channels[2].vlans)[1025], 3);
-    EXPECT_FALSE(attachment.features[0].has_ipv4 || attachment.features[0].has_ipv6);
-    EXPECT_TRUE(attachment.features[2].has_ipv4 && !attachment.features[2].has_ipv6);
+    const auto features = attachment.features();
+    ASSERT_EQ(features.size(), 4u);
+    EXPECT_FALSE(features[0].has_ipv4 || features[0].has_ipv6);
+    EXPECT_TRUE(features[2].has_ipv4 && !features[2].has_ipv6);
+    EXPECT_EQ(features[2].next_hop4, v4("169.254.2.2"));
 }
 
 TEST_F(Compile, OnlyUsableChannelsAreChosen) {
@@ -146,21 +159,20 @@ TEST_F(Compile, LimitsBecomeMeterRates) {
     model_.attachments[AttachmentId(3)].egress_limit = Limit{1'000'000, 5000, 3'000'000, 10};
     model_.attachments[AttachmentId(3)].ingress_limit = Limit{1'000'000, 5000, {}, {}};
     const auto state = run();
-    const auto& attachment = state->attachments[3];
-    EXPECT_EQ(attachment.egress_rate.committed.tsc_per_byte_q20,
-              attachment.ingress_rate.committed.tsc_per_byte_q20);
-    EXPECT_EQ(attachment.egress_rate.excess_dscp, 10);
-    EXPECT_TRUE(attachment.egress_rate.excess.limited());
-    EXPECT_FALSE(attachment.ingress_rate.excess.limited());
+    const auto& [egress, ingress] = state->attachments[3];
+    EXPECT_EQ(egress.rate.committed.tsc_per_byte_q20, ingress.rate.committed.tsc_per_byte_q20);
+    EXPECT_EQ(egress.rate.excess_dscp, 10);
+    EXPECT_TRUE(egress.rate.excess.limited());
+    EXPECT_FALSE(ingress.rate.excess.limited());
 }
 
 TEST_F(Compile, TablesAreSharedUntilTheyChange) {
     const auto first = run();
     model_.channel_admin[0] = AdminState::down;
     const auto second = run();
-    EXPECT_EQ(first->attachments[3].fib4, second->attachments[3].fib4);
+    EXPECT_EQ(first->attachments[3].egress.fib4, second->attachments[3].egress.fib4);
     cache_.erase(AttachmentId(3));
-    EXPECT_NE(run()->attachments[3].fib4, second->attachments[3].fib4);
+    EXPECT_NE(run()->attachments[3].egress.fib4, second->attachments[3].egress.fib4);
 }
 
 TEST_F(Compile, LinksFollowTheModel) {

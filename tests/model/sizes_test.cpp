@@ -109,11 +109,11 @@ TEST(Sizes, MetersHoldWhatTheWiderPortCarries) {
     const std::vector<PortFacts> facts(3);
     const auto state = compile({model, facts, secys, {}, cache, 1'000'000'000, 1});
     const auto& made = state->attachments[0];
-    EXPECT_EQ(made.ingress_rate.committed.burst_q6,
+    EXPECT_EQ(made.ingress.rate.committed.burst_q6,
               dataplane::MeterRate::from(64'000, 100, 9100, 1'000'000'000).committed.burst_q6);
     EXPECT_TRUE(state->clamps_mss);
-    EXPECT_EQ(made.most_mss_ipv4, 1460);
-    EXPECT_EQ(made.most_mss_ipv6, 1440);
+    EXPECT_EQ(made.egress.most_mss_ipv4, 1460);
+    EXPECT_EQ(made.ingress.most_mss_ipv6, 1440);
 }
 
 } // namespace

@@ -154,7 +154,7 @@ TEST(Vrf, ChangesLeadWhereABuildAtOnceDoes) {
             const auto& wanted = adjacencies.at(index_of(expected));
             const auto& got = one.published.at(index_of(one.vrf.fib4().lookup(address)));
             ASSERT_EQ(got.next_hop, wanted.next_hop);
-            ASSERT_EQ(got.resolved, wanted.resolved);
+            ASSERT_EQ(got.hop.resolved, wanted.hop.resolved);
         }
         ASSERT_EQ(one.vrf.fib4().size(), fresh.fib4().size());
         ASSERT_LE(one.published.size(), 16u) << "places serve again";

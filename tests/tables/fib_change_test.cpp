@@ -271,16 +271,17 @@ TYPED_TEST(FibChangeTest, BulkOverManyTables) {
         tables.push_back(std::make_unique<typename TypeParam::Table>(routes, this->arena_));
     }
     for (uint32_t count = 0; count < 200; ++count) {
-        std::vector<const typename TypeParam::Table*> of(count);
+        std::vector<const typename TypeParam::Table::Root*> of(count);
         std::vector<std::size_t> index(count);
         std::vector<typename TestFixture::Addr> addresses(count);
         std::vector<FibValue> values(count + 1, 12345);
         for (uint32_t i = 0; i < count; ++i) {
             index[i] = this->rng_() % tables.size();
-            of[i] = tables[index[i]].get();
+            of[i] = &tables[index[i]]->root();
             addresses[i] = this->random_prefix().addr;
         }
-        TypeParam::Table::lookup_bulk(of.data(), addresses.data(), values.data(), count);
+        TypeParam::Table::lookup_bulk(this->arena_, of.data(), addresses.data(), values.data(),
+                                      count);
         for (uint32_t i = 0; i < count; ++i)
             ASSERT_EQ(values[i], naive[index[i]].lookup(addresses[i])) << to_string(addresses[i]);
         ASSERT_EQ(values[count], 12345u);

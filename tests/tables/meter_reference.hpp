@@ -80,8 +80,9 @@ class MeteredBursts {
     MeterColours charge(std::size_t worker, std::span<const uint16_t> bytes, uint64_t now_tsc,
                         uint64_t yellow = 0) {
         return meter_burst(
-            {std::span(live_).first(bytes.size()), slots_.data(), bytes.data(), yellow}, bucket,
-            credits[worker], [this](uint16_t) -> auto& { return rate; }, now_tsc);
+            {std::span(live_).first(bytes.size()), slots_.data(), bytes.data(), yellow},
+            bucket, [&](uint16_t slot) -> auto& { return credits[worker][slot]; },
+            [this](uint16_t) -> auto& { return rate; }, now_tsc);
     }
     bool charge_one(std::size_t worker, uint16_t bytes, uint64_t now_tsc) {
         return charge(worker, {&bytes, 1}, now_tsc).red == 0;

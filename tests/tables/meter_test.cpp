@@ -189,8 +189,9 @@ TEST(MeterBurst, GroupsAreIndependent) {
                 live[count++] = i;
         }
         const auto colours = meter_burst(
-            {{live.data(), count}, slot.data(), bytes.data()}, buckets,
-            credits, [&](uint16_t s) -> auto& { return rates[s]; }, now);
+            {{live.data(), count}, slot.data(), bytes.data()},
+            buckets, [&](uint16_t s) -> auto& { return credits[s]; },
+            [&](uint16_t s) -> auto& { return rates[s]; }, now);
         EXPECT_EQ(colours.yellow, 0u);
         uint64_t red = 0;
         for (std::size_t k = 0; k < count; ++k) {

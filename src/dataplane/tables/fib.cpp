@@ -67,14 +67,19 @@ Result<void> check_room(const FibArena& arena, std::size_t octets, std::size_t c
 
 template <class Addr, class Prefix>
 Fib<Addr, Prefix>::Fib(std::span<const Route> routes, FibArena& arena)
-    : base_(arena.nodes().base()), arena_(arena) {
-    if (!routes.empty() && !apply(routes))
+    : arena_(arena), root_at_(arena.roots().allocate(1)),
+      root_(*new (arena.roots().at<Root>(root_at_)) Root) {
+    static_assert(sizeof(Root) <= FibPool::kUnit);
+    if (!routes.empty() && !apply(routes)) {
+        arena_.roots().release(root_at_, 1);
         throw std::bad_alloc();
+    }
 }
 
 template <class Addr, class Prefix> Fib<Addr, Prefix>::~Fib() {
     using Writer = fib::Writer<Addr, Prefix>;
-    Writer(arena_, size_).drop(root_.load(std::memory_order_relaxed), Writer::Readers::none);
+    Writer(arena_, size_).drop(root_.entry.load(std::memory_order_relaxed), Writer::Readers::none);
+    arena_.roots().release(root_at_, 1);
     count_direct(0);
 }
 
@@ -144,7 +149,7 @@ Result<void> Fib<Addr, Prefix>::apply(std::span<const Route> changes) {
         rest = rest.subspan(1);
     }
     using fib::Form;
-    fib::Entry root = root_.load(std::memory_order_relaxed);
+    fib::Entry root = root_.entry.load(std::memory_order_relaxed);
     Form form = fib::form_of(root);
     // A table that has no nodes yet gets its form now; one that would be too large, in time.
     if (!fib::is_child(root) || form == Form::direct) {
@@ -164,7 +169,7 @@ Result<void> Fib<Addr, Prefix>::apply(std::span<const Route> changes) {
         form = now;
         count_direct(form == Form::direct ? memory_bytes() : 0);
     }
-    root_.store(made, std::memory_order_release);
+    root_.entry.store(made, std::memory_order_release);
     return {};
 }
 
@@ -172,7 +177,7 @@ template <class Addr, class Prefix>
 void Fib<Addr, Prefix>::for_each(const std::function<void(const Route&)>& visit) const {
     if (default_ != kNoRoute)
         visit({{}, default_});
-    fib::visit_routes<Addr, Prefix>(arena_, root_.load(std::memory_order_relaxed), visit);
+    fib::visit_routes<Addr, Prefix>(arena_, root_.entry.load(std::memory_order_relaxed), visit);
 }
 
 template class Fib<Ipv4Addr, Ipv4Prefix>;

@@ -12,6 +12,7 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kLineUnits = 64 / FibPool::kUnit;
 // Some 2 MiB of them.
 constexpr uint32_t kPagesTogether = 504;
+constexpr std::size_t kRoots = std::size_t{16} << 20; // two million tables
 
 std::size_t round_up(std::size_t bytes, std::size_t to) {
     return (bytes + to - 1) / to * to;
@@ -93,7 +94,8 @@ void FibPool::map_up_to(std::size_t bytes) {
 }
 
 FibArena::FibArena(FibPages pages, std::size_t limit_bytes, std::size_t spare_bytes)
-    : nodes_(limit_bytes, pages), routes_(limit_bytes, pages), spare_(spare_bytes) {
+    : nodes_(limit_bytes, pages), routes_(limit_bytes, pages), roots_(kRoots, pages),
+      spare_(spare_bytes) {
     static_assert(kCodes * sizeof(uint32_t) <= FibPool::kReserved);
 }
 

@@ -196,16 +196,22 @@ bool fib::can_avx512() noexcept {
 }
 
 template <class Addr, class Prefix> FibValue Fib<Addr, Prefix>::lookup(Addr addr) const noexcept {
-    return walk(base_, root_.load(std::memory_order_acquire), addr);
+    return walk(arena_.nodes().base(), root_.entry.load(std::memory_order_acquire), addr);
 }
 
 template <class Addr, class Prefix>
 void Fib<Addr, Prefix>::lookup_bulk(const Addr* addresses, FibValue* values,
                                     uint32_t count) const noexcept {
-    const Entry root = root_.load(std::memory_order_acquire);
+    lookup_bulk(arena_, root_, addresses, values, count);
+}
+
+template <class Addr, class Prefix>
+void Fib<Addr, Prefix>::lookup_bulk(const FibArena& arena, const Root& table, const Addr* addresses,
+                                    FibValue* values, uint32_t count) noexcept {
+    const Entry root = table.entry.load(std::memory_order_acquire);
     for (uint32_t first = 0; first < count; first += kBulk) {
         const uint32_t here = std::min(kBulk, count - first);
-        Burst<Addr> burst(base_, addresses + first, values + first, here);
+        Burst<Addr> burst(arena.nodes().base(), addresses + first, values + first, here);
         switch (form_of(root)) {
         case Form::direct:
             if (burst.pass_direct_root(root))
@@ -223,15 +229,16 @@ void Fib<Addr, Prefix>::lookup_bulk(const Addr* addresses, FibValue* values,
 }
 
 template <class Addr, class Prefix>
-void Fib<Addr, Prefix>::lookup_bulk(const Fib* const* tables, const Addr* addresses,
-                                    FibValue* values, uint32_t count) noexcept {
+void Fib<Addr, Prefix>::lookup_bulk(const FibArena& arena, const Root* const* tables,
+                                    const Addr* addresses, FibValue* values,
+                                    uint32_t count) noexcept {
     for (uint32_t first = 0; first < count; first += kBulk) {
         const uint32_t here = std::min(kBulk, count - first);
         Entry roots[kBulk];
         for (uint32_t i = 0; i < here; ++i)
-            roots[i] = tables[first + i]->root_.load(std::memory_order_acquire);
+            roots[i] = tables[first + i]->entry.load(std::memory_order_acquire);
         std::copy_n(roots, here, values + first);
-        Burst<Addr> burst(tables[first]->base_, addresses + first, values + first, here);
+        Burst<Addr> burst(arena.nodes().base(), addresses + first, values + first, here);
         burst.pass_roots();
         burst.pass_blocks();
         burst.walk_again([&roots](uint32_t i) { return roots[i]; });
@@ -239,14 +246,18 @@ void Fib<Addr, Prefix>::lookup_bulk(const Fib* const* tables, const Addr* addres
 }
 
 template FibValue Fib<Ipv4Addr, Ipv4Prefix>::lookup(Ipv4Addr) const noexcept;
-template FibValue Fib<Ipv6Addr, Ipv6Prefix>::lookup(Ipv6Addr) const noexcept;
 template void Fib<Ipv4Addr, Ipv4Prefix>::lookup_bulk(const Ipv4Addr*, FibValue*,
                                                      uint32_t) const noexcept;
+template void Fib<Ipv4Addr, Ipv4Prefix>::lookup_bulk(const FibArena&, const Root&, const Ipv4Addr*,
+                                                     FibValue*, uint32_t) noexcept;
+template void Fib<Ipv4Addr, Ipv4Prefix>::lookup_bulk(const FibArena&, const Root* const*,
+                                                     const Ipv4Addr*, FibValue*, uint32_t) noexcept;
+template FibValue Fib<Ipv6Addr, Ipv6Prefix>::lookup(Ipv6Addr) const noexcept;
 template void Fib<Ipv6Addr, Ipv6Prefix>::lookup_bulk(const Ipv6Addr*, FibValue*,
                                                      uint32_t) const noexcept;
-template void Fib<Ipv4Addr, Ipv4Prefix>::lookup_bulk(const Fib* const*, const Ipv4Addr*, FibValue*,
-                                                     uint32_t) noexcept;
-template void Fib<Ipv6Addr, Ipv6Prefix>::lookup_bulk(const Fib* const*, const Ipv6Addr*, FibValue*,
-                                                     uint32_t) noexcept;
+template void Fib<Ipv6Addr, Ipv6Prefix>::lookup_bulk(const FibArena&, const Root&, const Ipv6Addr*,
+                                                     FibValue*, uint32_t) noexcept;
+template void Fib<Ipv6Addr, Ipv6Prefix>::lookup_bulk(const FibArena&, const Root* const*,
+                                                     const Ipv6Addr*, FibValue*, uint32_t) noexcept;
 
 } // namespace isthmus::dataplane

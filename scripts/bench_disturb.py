@@ -313,6 +313,8 @@ def main():
                         help="of all processes, less than 0 where others use the machine")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.gbps is not None and arguments.gbps <= 0:
+        parser.error(f"--gbps: {arguments.gbps:g} is not above 0")
     view = LiveView()
     program = os.path.join(arguments.build, "src", "control", "isthmusd")
     cores = sorted(os.sched_getaffinity(0))

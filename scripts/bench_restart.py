@@ -145,6 +145,8 @@ def main():
     parser.add_argument("--attachments", type=int, default=10_000, help="default 10000")
     parser.add_argument("--routes", type=int, default=1_000_000, help="of all; default 1000000")
     parser.add_argument("--restarts", type=int, default=5, help="default 5")
+    parser.add_argument("--goal", type=float, default=GOAL_SECONDS,
+                        help=f"seconds to the first packet; default {GOAL_SECONDS}")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not 0 < options.attachments <= 2 * 2 * VLANS or options.restarts < 1:
@@ -181,7 +183,7 @@ def main():
     figures |= {"listening_seconds": listening, "first_packet_seconds": first,
                 "control_seconds": [ran for ran, _ in control],
                 "waited_seconds": [waited for _, waited in control]}
-    checks.at_most("first packet after a start, median", statistics.median(first), GOAL_SECONDS,
+    checks.at_most("first packet after a start, median", statistics.median(first), options.goal,
                    "s")
     checks.write(os.path.join(options.build, "report", "restart.json"), figures)
     for line in checks.lines():

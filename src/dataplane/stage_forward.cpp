@@ -11,14 +11,17 @@ namespace isthmus::dataplane {
 namespace {
 
 // What the stages behind this one read by way of the attachment.
-void prefetch_ahead(const ForwardingState& state, const EgressState& side,
-                    uint32_t flow_hash) noexcept {
-    const auto& buckets = state.interconnects[side.interconnect.value].buckets;
-    if (const uint8_t member = choose_member(buckets, flow_hash); member != kNoMember) [[likely]]
-        __builtin_prefetch(&side.features[member]);
-}
-void prefetch_ahead(const ForwardingState&, const IngressState& side, uint32_t) noexcept {
-    __builtin_prefetch(side.adjacencies);
+template <Direction D>
+void prefetch_ahead(const ForwardingState& state, const Burst& burst, uint8_t i) noexcept {
+    const auto& side = state.attachments[burst.attachment[i]].side<D>();
+    if constexpr (D == Direction::egress) {
+        const auto& buckets = state.interconnects[side.interconnect.value].buckets;
+        const uint8_t member = choose_member(buckets, burst.flow_hash[i]);
+        if (member != kNoMember) [[likely]]
+            __builtin_prefetch(&side.features[member]);
+    } else {
+        __builtin_prefetch(side.adjacencies);
+    }
 }
 
 // Destinations and results are arrays of the burst by packet, so all of it is looked up as it
@@ -34,9 +37,8 @@ template <Direction D> void look_up_ipv4(const ForwardingState& state, Burst& bu
     tables.fill(first);
     for (uint16_t k = 0; k < burst.live_count; ++k) {
         const uint8_t i = burst.live[k];
-        const auto& side = attachments[burst.attachment[i]].side<D>();
-        tables[i] = side.fib4;
-        prefetch_ahead(state, side, burst.flow_hash[i]);
+        tables[i] = attachments[burst.attachment[i]].side<D>().fib4;
+        prefetch_ahead<D>(state, burst, i);
     }
     Fib4::lookup_bulk(*state.fibs, tables.data(), burst.destination4.data(), burst.target.data(),
                       burst.size);

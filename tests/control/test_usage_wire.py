@@ -15,7 +15,7 @@ from edge_case import run_tests
 from usage_case import UsageTest, seconds
 
 PROGRAM = None
-KILLS = int(os.environ.get("ISTHMUS_USAGE_KILLS", "12"))
+KILLS = int(os.environ.get("ISTHMUS_USAGE_KILLS", "20"))
 RATE = 5_000_000
 
 def setUpModule():
@@ -73,7 +73,7 @@ class Wire(UsageTest):
         shown = 0
         for number in range(KILLS):
             with self.subTest(kill=number):
-                deadline = time.monotonic() + random.uniform(0.05, 1.5)
+                deadline = time.monotonic() + random.uniform(0.05, 2.5)
                 while time.monotonic() < deadline:
                     octets = self.totals()[1]
                     # What was told once is on the disk: it is never taken back.

@@ -10,9 +10,8 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kLineUnits = 64 / FibPool::kUnit;
-// Some 2 MiB of them.
-constexpr uint32_t kPagesTogether = 504;
-constexpr std::size_t kRoots = std::size_t{16} << 20; // two million tables
+constexpr uint32_t kPagesTogether = kHugePage / (FibPool::kPageUnits * FibPool::kUnit);
+constexpr std::size_t kMostTables = 2'000'000;
 
 std::size_t round_up(std::size_t bytes, std::size_t to) {
     return (bytes + to - 1) / to * to;
@@ -94,8 +93,8 @@ void FibPool::map_up_to(std::size_t bytes) {
 }
 
 FibArena::FibArena(FibPages pages, std::size_t limit_bytes, std::size_t spare_bytes)
-    : nodes_(limit_bytes, pages), routes_(limit_bytes, pages), roots_(kRoots, pages),
-      spare_(spare_bytes) {
+    : nodes_(limit_bytes, pages), routes_(limit_bytes, pages),
+      roots_(kMostTables * FibPool::kUnit, pages), spare_(spare_bytes) {
     static_assert(kCodes * sizeof(uint32_t) <= FibPool::kReserved);
 }
 

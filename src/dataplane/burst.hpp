@@ -43,7 +43,9 @@ struct alignas(kCacheLine) Burst {
     PerPacket<Verdict> verdict;
 
     PerPacket<rte_mbuf*> packet;
-    PerPacket<uint8_t*> frame; // DA; set by parse, again by validate and rewrite
+    // Where the frame is, by parse, validate, rewrite and protect. The buffer itself says so only
+    // when it leaves the pipeline.
+    PerPacket<uint8_t*> frame; // DA
     PerPacket<uint32_t> frame_length;
     PerPacket<uint16_t> l3_offset; // from frame
     PerPacket<uint16_t> attachment;
@@ -53,8 +55,8 @@ struct alignas(kCacheLine) Burst {
     PerPacket<uint32_t> flow_hash; // egress only
     PerPacket<uint32_t> target;    // FIB value
     PerPacket<uint8_t> member;     // egress: channel within the interconnect
-    PerPacket<uint16_t> out_mtu;
-    PerPacket<uint16_t> out_port;
+    PerPacket<uint16_t> out_mtu;   // of those that are larger
+    PerPacket<uint16_t> out_port;  // by rewrite
 
     void start(uint16_t packets) {
         size = packets;

@@ -32,34 +32,37 @@ inline uint64_t fold(uint64_t a, uint64_t b) {
     return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 
-// The seed moves both factors: with one fixed factor two edges in a row would split alike.
-inline uint64_t seeded(uint32_t seed, uint64_t k) {
-    return (uint64_t{seed} + kK0) * k;
-}
-
 } // namespace hash_detail
+
+// A seed as packets need it. It moves both factors of a product: with one fixed factor two edges in
+// a row would split alike.
+struct HashSeed {
+    HashSeed(uint32_t seed) noexcept // implicit: a seed is a number
+        : first((seed + hash_detail::kK0) * hash_detail::kK1),
+          second((seed + hash_detail::kK0) * hash_detail::kK2),
+          third((seed + hash_detail::kK0) * hash_detail::kK3) {}
+    uint64_t first, second, third;
+};
 
 // Workers. `ports` holds source << 16 | destination port, or 0 for protocols without and for every
 // fragment, the first included: all fragments of a packet go one way.
-[[nodiscard]] inline uint32_t flow_hash(uint32_t seed, Ipv4Addr source, Ipv4Addr destination,
+[[nodiscard]] inline uint32_t flow_hash(const HashSeed& seed, Ipv4Addr source, Ipv4Addr destination,
                                         uint8_t protocol, uint32_t ports) noexcept {
     using namespace hash_detail;
     const uint64_t addresses = uint64_t{source.value} << 32 | destination.value;
     const uint64_t rest = uint64_t{protocol} << 32 | ports;
-    const uint64_t sum = fold(addresses ^ seeded(seed, kK1), rest ^ seeded(seed, kK2));
+    const uint64_t sum = fold(addresses ^ seed.first, rest ^ seed.second);
     return static_cast<uint32_t>(fold(sum ^ kK0, kK3));
 }
 
-[[nodiscard]] inline uint32_t flow_hash(uint32_t seed, Ipv6Addr source, Ipv6Addr destination,
+[[nodiscard]] inline uint32_t flow_hash(const HashSeed& seed, Ipv6Addr source, Ipv6Addr destination,
                                         uint8_t protocol, uint32_t ports) noexcept {
     using namespace hash_detail;
-    const uint64_t s1 = seeded(seed, kK1);
-    const uint64_t s2 = seeded(seed, kK2);
-    const uint64_t s3 = seeded(seed, kK3);
-    const uint64_t from = fold(source.high ^ s1, source.low ^ s2);
-    const uint64_t to = fold(destination.high ^ s2, destination.low ^ s3);
+    const uint64_t from = fold(source.high ^ seed.first, source.low ^ seed.second);
+    const uint64_t to = fold(destination.high ^ seed.second, destination.low ^ seed.third);
     const uint64_t rest = uint64_t{protocol} << 32 | ports;
-    return static_cast<uint32_t>(mix(fold(from ^ s3, std::rotl(to, 32) ^ s1) + rest * kK0));
+    return static_cast<uint32_t>(
+        mix(fold(from ^ seed.third, std::rotl(to, 32) ^ seed.first) + rest * kK0));
 }
 
 // An ICMP error quotes a packet of the flow that it is about, and travels with the packets that

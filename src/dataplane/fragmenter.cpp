@@ -2,6 +2,7 @@
 
 #include "control/config.hpp"
 #include "dataplane/ipv4_fragments.hpp"
+#include "dataplane/one_buffer.hpp"
 #include "isthmus/wire.hpp"
 
 #include <rte_mbuf.h>
@@ -17,10 +18,6 @@ namespace {
 constexpr unsigned kLeastMtu = 576;
 constexpr unsigned kLeastData = (kLeastMtu - kMaxIpv4Header) / 8 * 8;
 static_assert((control::kMaxPortMtu + wire::kVlanTagLength) / kLeastData + 1 <= kBurstMax);
-
-void shorten(rte_mbuf* packet, uint32_t length) noexcept {
-    rte_pktmbuf_trim(packet, static_cast<uint16_t>(packet->pkt_len - length));
-}
 
 } // namespace
 
@@ -74,7 +71,7 @@ bool Fragmenter::cut(const Ipv4Fragments& plan, uint8_t i, Burst& burst, uint16_
         place(i, burst, static_cast<uint16_t>(at + n), packet, length);
     }
     const uint16_t first = keep_first_fragment(plan, frame + l3);
-    shorten(whole, uint32_t{l3} + first);
+    set_frame(whole, frame, uint32_t{l3} + first);
     place(i, burst, at, whole, first);
     return true;
 }

@@ -64,12 +64,20 @@ template <class Address> struct Answer {
 // addresses; options are walked, source routes refused.
 [[nodiscard]] std::optional<Drop> check_ipv4(const uint8_t* packet, uint32_t available,
                                              IpHeader& header) noexcept;
-// First octets of addresses that are neither in 0/8 nor 127/8, no multicast and not of class E.
-inline constexpr auto kUnicastOctet = [] {
-    std::array<uint8_t, 256> good{};
-    for (std::size_t octet = 1; octet < 224; ++octet)
-        good[octet] = octet != 127;
-    return good;
+// What is_plain_ipv4 asks of single octets, in one table.
+inline constexpr uint8_t kUnicastOctet = 1;  // first of an address: not 0/8, 127/8, multicast, E
+inline constexpr uint8_t kPlainProtocol = 2; // not ICMP
+inline constexpr uint8_t kPortsProtocol = 4;
+inline constexpr auto kOctets = [] {
+    std::array<uint8_t, 256> of{};
+    for (unsigned octet = 0; octet < of.size(); ++octet) {
+        const bool unicast = octet != 0 && octet != 127 && octet < 224;
+        const bool ports = wire::has_ports(static_cast<uint8_t>(octet));
+        of[octet] = static_cast<uint8_t>((unicast ? kUnicastOctet : 0) |
+                                         (octet != wire::kProtoIcmp ? kPlainProtocol : 0) |
+                                         (ports ? kPortsProtocol : 0));
+    }
+    return of;
 }();
 // The packets of almost all flows: whole IPv4 packets without options that check_ipv4 finds good,
 // other than ICMP. `header` is filled in as there; false: ask check_ipv4.
@@ -88,10 +96,11 @@ inline constexpr auto kUnicastOctet = [] {
     static_assert((wire::kIpv4MoreFragments | wire::kIpv4OffsetMask) == 0x3fff);
     const uint32_t total = byte_swap(static_cast<uint16_t>(first >> 16));
     const auto protocol = static_cast<uint8_t>(second >> 8);
-    const int unicast = kUnicastOctet[second >> 32 & 0xff] & kUnicastOctet[third & 0xff];
+    static_assert(kPlainProtocol == kUnicastOctet << 1);
+    const unsigned kind = kOctets[protocol];
+    const unsigned good = kOctets[second >> 32 & 0xff] & kOctets[third & 0xff] & kind >> 1;
     if (((first & kMask) != 0x45) |
-        (total - wire::kIpv4MinHeader > available - wire::kIpv4MinHeader) |
-        (protocol == wire::kProtoIcmp) | (unicast == 0))
+        (total - wire::kIpv4MinHeader > available - wire::kIpv4MinHeader) | ((good & 1) == 0))
         return false;
     // RFC 1071: carries go round, so words of any width add up to the same.
     uint64_t sum = first + second;
@@ -107,7 +116,7 @@ inline constexpr auto kUnicastOctet = [] {
     header.ttl = static_cast<uint8_t>(second);
     header.protocol = protocol;
     header.ports = 0;
-    if (wire::has_ports(protocol) && total >= wire::kIpv4MinHeader + 4)
+    if ((kind & kPortsProtocol) != 0 && total >= wire::kIpv4MinHeader + 4)
         header.ports = wire::overlay<Be32>(packet + wire::kIpv4MinHeader)->host();
     return true;
 }

@@ -94,9 +94,11 @@ void place_frame(Burst& burst, uint8_t i, uint8_t* frame, uint32_t length) noexc
     burst.frame_length[i] = length;
 }
 
-void take_frame(Burst& burst, uint8_t i, uint8_t* frame, uint32_t length) noexcept {
-    place_frame(burst, i, frame, length);
-    set_frame(burst.packet[i], frame, length);
+// For what protecting a frame adds to it, in front and behind.
+bool has_room(const rte_mbuf& packet, const uint8_t* frame, uint32_t length) noexcept {
+    const auto before = static_cast<std::size_t>(frame - static_cast<uint8_t*>(packet.buf_addr));
+    return before >= kSecTagLength &&
+           before + length + kIcvLength + macsec::kAeadSlack <= packet.buf_len;
 }
 
 // Packets that go out by one port, for ProtectBatch.
@@ -111,7 +113,8 @@ class OutgoingRun {
         return burst_.frame_length[index_[n]];
     }
     void take(std::size_t n, uint8_t* frame, uint32_t length) noexcept {
-        take_frame(burst_, index_[n], frame, length);
+        place_frame(burst_, index_[n], frame, length);
+        set_frame(burst_.packet[index_[n]], frame, length);
     }
     void refuse(std::size_t n, ProtectVerdict verdict) noexcept {
         burst_.drop(index_[n], drop_for(verdict));
@@ -132,21 +135,15 @@ uint16_t protect_run(StageContext& context, Burst& burst, uint16_t begin,
     const macsec::TxBinding& tx = channel.tx[context.worker];
     macsec::SecyCounters& secy = context.counters.secys[port.channel.value];
     OutgoingRun run(burst);
-    uint64_t in_clear = 0;
     uint16_t k = begin;
     for (; k < burst.live_count && burst.out_port[burst.live[k]] == out_port; ++k) {
         const uint8_t i = burst.live[k];
-        const rte_mbuf* packet = burst.packet[i];
-        if (!tx.protect_frames) // nothing of the frame changes
-            ++in_clear;
-        else if (rte_pktmbuf_headroom(packet) < kSecTagLength ||
-                 rte_pktmbuf_tailroom(packet) < kIcvLength + macsec::kAeadSlack) [[unlikely]]
+        if (tx.protect_frames && !has_room(*burst.packet[i], burst.frame[i], burst.frame_length[i]))
+            [[unlikely]]
             burst.drop(i, Drop::no_room);
         else
             run.append(i);
     }
-    if (in_clear != 0)
-        secy.out_pkts_untagged.add(in_clear);
     if (run.size() != 0)
         batch.add(tx, secy, port.max_frame, run);
     return k;
@@ -185,10 +182,8 @@ void validate_frames(StageContext& context, Burst& burst) noexcept {
         macsec::validate(context.aead, channel.rx, context.counters.secys[id],
                          std::span(frames.data(), count));
     for (uint16_t n = 0; n < count; ++n) {
-        if (!secured)
+        if (!secured || frames[n].verdict == ValidateVerdict::ok) [[likely]]
             place_frame(burst, index[n], frames[n].frame, frames[n].length);
-        else if (frames[n].verdict == ValidateVerdict::ok) [[likely]]
-            take_frame(burst, index[n], frames[n].frame, frames[n].length);
         else
             burst.drop(index[n], drop_for(frames[n].verdict));
     }

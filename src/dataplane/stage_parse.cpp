@@ -2,7 +2,6 @@
 
 #include "dataplane/flow_hash.hpp"
 #include "dataplane/frame_parser.hpp"
-#include "dataplane/one_buffer.hpp"
 #include "dataplane/stages.hpp"
 #include "isthmus/wire.hpp"
 
@@ -26,15 +25,12 @@ void check_arp(Burst& burst, uint8_t i) noexcept {
 
 // Ethernet padding is cut off: what follows carries the IP packet only.
 void trim_padding(Burst& burst, uint8_t i, uint16_t ip_length) noexcept {
-    const uint32_t length = burst.l3_offset[i] + uint32_t{ip_length};
-    if (burst.frame_length[i] != length) {
-        burst.frame_length[i] = length;
-        set_frame(burst.packet[i], burst.frame[i], length);
-    }
+    burst.frame_length[i] = burst.l3_offset[i] + uint32_t{ip_length};
 }
 
 // An ICMP error takes the channel of the packets that answer the flow which it is about.
-uint32_t hash_of_ipv4(uint32_t seed, const uint8_t* packet, const IpHeader& header) noexcept {
+uint32_t hash_of_ipv4(const HashSeed& seed, const uint8_t* packet,
+                      const IpHeader& header) noexcept {
     if (header.quote != 0) [[unlikely]]
         if (const auto a =
                 answer_to_ipv4(packet + header.quote, uint32_t{header.length} - header.quote))
@@ -44,7 +40,8 @@ uint32_t hash_of_ipv4(uint32_t seed, const uint8_t* packet, const IpHeader& head
                      header.protocol, header.ports);
 }
 
-uint32_t hash_of_ipv6(uint32_t seed, const uint8_t* packet, const IpHeader& header) noexcept {
+uint32_t hash_of_ipv6(const HashSeed& seed, const uint8_t* packet,
+                      const IpHeader& header) noexcept {
     if (header.quote != 0) [[unlikely]]
         if (const auto a =
                 answer_to_ipv6(packet + header.quote, uint32_t{header.length} - header.quote))
@@ -54,6 +51,13 @@ uint32_t hash_of_ipv6(uint32_t seed, const uint8_t* packet, const IpHeader& head
                      header.ports);
 }
 
+// In the upper 48 bits. Reads two octets behind it, which all frames have.
+uint64_t destination_of(const uint8_t* frame) noexcept {
+    uint64_t first;
+    std::memcpy(&first, frame, sizeof first);
+    return first << 16;
+}
+
 // What is known of the packets of a burst before they are looked at.
 struct Intake {
     template <Direction D>
@@ -61,26 +65,24 @@ struct Intake {
         const auto& vlans = D == Direction::egress
                                 ? context.port.vlans
                                 : context.state.channels[context.port.channel.value].vlans;
-        return {vlans->data(), context.port.mac.number(), context.port.hash_seed};
+        return {vlans->data(), context.port.mac.number() << 16, context.port.hash_seed};
     }
     const uint16_t* attachments; // by VLAN
-    uint64_t own_mac;
-    uint32_t hash_seed;
+    uint64_t own_mac;            // as destination_of has it
+    HashSeed hash_seed;
 };
 
 template <Direction D>
 [[gnu::always_inline]] inline void take_v4(Burst& burst, uint8_t i, const IpHeader& header,
-                                           uint32_t hash) noexcept {
-    const auto* ip = wire::overlay<wire::Ipv4>(burst.frame[i] + burst.l3_offset[i]);
+                                           Ipv4Addr destination, uint32_t hash) noexcept {
     burst.ttl[i] = header.ttl;
     burst.ip_length[i] = header.length;
-    burst.destination4[i].value = ip->destination.host();
+    burst.destination4[i] = destination;
     if constexpr (D == Direction::egress)
         burst.flow_hash[i] = hash;
-    trim_padding(burst, i, header.length);
 }
 
-template <Direction D> void check_v4(Burst& burst, uint8_t i, uint32_t seed) noexcept {
+template <Direction D> void check_v4(Burst& burst, uint8_t i, const HashSeed& seed) noexcept {
     const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
     IpHeader header;
     if (const auto bad = check_ipv4(packet, burst.frame_length[i] - burst.l3_offset[i], header))
@@ -88,7 +90,9 @@ template <Direction D> void check_v4(Burst& burst, uint8_t i, uint32_t seed) noe
     // RFC 1812, 5.3.4: a packet that came as a link-layer broadcast is not forwarded.
     if (wire::overlay<wire::Ethernet>(burst.frame[i])->destination.is_multicast())
         return burst.drop(i, Drop::ip_multicast);
-    take_v4<D>(burst, i, header, hash_of_ipv4(seed, packet, header));
+    const Ipv4Addr destination{wire::overlay<wire::Ipv4>(packet)->destination.host()};
+    take_v4<D>(burst, i, header, destination, hash_of_ipv4(seed, packet, header));
+    trim_padding(burst, i, header.length);
 }
 
 // Neighbour discovery to a group of the link (RFC 4861: solicitations and advertisements).
@@ -119,7 +123,7 @@ void check_v6_destination(const StageContext& context, Burst& burst, uint8_t i,
 }
 
 template <Direction D>
-void check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t seed) noexcept {
+void check_v6(const StageContext& context, Burst& burst, uint8_t i, const HashSeed& seed) noexcept {
     const uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
     IpHeader header;
     if (const auto bad = check_ipv6(packet, burst.frame_length[i] - burst.l3_offset[i], header))
@@ -134,15 +138,16 @@ void check_v6(const StageContext& context, Burst& burst, uint8_t i, uint32_t see
     check_v6_destination(context, burst, i, packet, header);
 }
 
-// Any packet, step by step: who is not plain, and who is wrong.
+// Any packet, step by step: who is not plain, and who is wrong. Has a copy of the intake, so that
+// the caller keeps its own in registers.
 template <Direction D>
-[[gnu::noinline]] void take_carefully(const StageContext& context, const Intake& intake,
-                                      Burst& burst, uint8_t i) noexcept {
+[[gnu::noinline]] void take_carefully(const StageContext& context, Intake intake, Burst& burst,
+                                      uint8_t i) noexcept {
     LinkHeader link;
     if (const auto bad = parse_link(burst.frame[i], burst.frame_length[i], link))
         return burst.drop(i, *bad);
     const auto& header = *wire::overlay<wire::Ethernet>(burst.frame[i]);
-    if (header.destination.number() != intake.own_mac && !header.destination.is_multicast())
+    if (destination_of(burst.frame[i]) != intake.own_mac && !header.destination.is_multicast())
         return burst.drop(i, Drop::not_for_us);
     burst.l3_offset[i] = link.l3_offset;
     burst.attachment[i] = intake.attachments[link.vlan];
@@ -160,29 +165,30 @@ template <Direction D>
     }
 }
 
-// Almost all packets. False: not one of these, nothing is decided.
+// Almost all packets. Returns the attachment; none: not one of these, nothing is decided.
 template <Direction D>
-[[gnu::always_inline]] inline bool take_plain(const Intake& intake, Burst& burst,
-                                              uint8_t i) noexcept {
-    const uint8_t* frame = burst.frame[i];
-    const uint32_t length = burst.frame_length[i];
+[[gnu::always_inline]] inline uint16_t take_plain(const Intake& intake, Burst& burst, uint8_t i,
+                                                  const uint8_t* frame, uint32_t length) noexcept {
     LinkHeader link;
     if (!is_plain_link(frame, length, link) || link.ether_type != wire::kEtherTypeIpv4 ||
-        wire::overlay<wire::Ethernet>(frame)->destination.number() != intake.own_mac)
-        return false;
+        destination_of(frame) != intake.own_mac)
+        return AttachmentId::kNone;
     const uint8_t* packet = frame + link.l3_offset;
     const uint16_t attachment = intake.attachments[link.vlan];
     IpHeader header;
     if (attachment == AttachmentId::kNone ||
         !is_plain_ipv4(packet, length - link.l3_offset, header))
-        return false;
+        return AttachmentId::kNone;
     burst.l3_offset[i] = link.l3_offset;
     burst.attachment[i] = attachment;
-    const auto* ip = wire::overlay<wire::Ipv4>(packet);
-    take_v4<D>(burst, i, header,
-               flow_hash(intake.hash_seed, Ipv4Addr{ip->source.host()},
-                         Ipv4Addr{ip->destination.host()}, header.protocol, header.ports));
-    return true;
+    static_assert(offsetof(wire::Ipv4, destination) == offsetof(wire::Ipv4, source) + 4);
+    const uint64_t addresses = wire::overlay<Be64>(packet + offsetof(wire::Ipv4, source))->host();
+    const Ipv4Addr source{static_cast<uint32_t>(addresses >> 32)};
+    const Ipv4Addr destination{static_cast<uint32_t>(addresses)};
+    take_v4<D>(burst, i, header, destination,
+               flow_hash(intake.hash_seed, source, destination, header.protocol, header.ports));
+    burst.frame_length[i] = link.l3_offset + uint32_t{header.length};
+    return attachment;
 }
 
 // Of the stages to come, what depends on the attachment alone.
@@ -214,22 +220,28 @@ template <Direction D> void parse(StageContext& context, Burst& burst) noexcept 
     uint16_t changes = 0;
     for (uint16_t k = 0; k < count; ++k) {
         const uint8_t i = burst.live[k];
+        uint8_t* frame = burst.frame[i]; // ingress: by validate
+        uint32_t length = burst.frame_length[i];
         if constexpr (D == Direction::egress) {
             rte_mbuf* packet = burst.packet[i];
-            burst.frame[i] = rte_pktmbuf_mtod(packet, uint8_t*);
-            burst.frame_length[i] = packet->pkt_len;
-            if (packet->pkt_len > max_frame) [[unlikely]] {
+            frame = rte_pktmbuf_mtod(packet, uint8_t*);
+            length = packet->pkt_len;
+            burst.frame[i] = frame;
+            burst.frame_length[i] = length;
+            if (length > max_frame) [[unlikely]] {
                 burst.drop(i, Drop::frame_oversized);
                 continue;
             }
         }
-        if (!take_plain<D>(intake, burst, i)) [[unlikely]] {
+        uint16_t attachment = take_plain<D>(intake, burst, i, frame, length);
+        if (attachment == AttachmentId::kNone) [[unlikely]] {
             take_carefully<D>(context, intake, burst, i);
             if (burst.verdict[i] != kInPipeline)
                 continue;
+            attachment = burst.attachment[i];
         }
-        if (burst.attachment[i] != last) {
-            last = burst.attachment[i];
+        if (attachment != last) {
+            last = attachment;
             ++changes;
             prefetch.attachment(last);
         }

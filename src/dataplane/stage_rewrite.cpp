@@ -98,7 +98,7 @@ WayOut way_out_of(const StageContext& context, const Burst& burst, uint8_t i) no
     };
     if constexpr (D == Direction::egress) {
         const FeatureState& feature = feature_of(attachment, burst, i);
-        return by(burst.out_port[i], is_ipv6 ? feature.ipv6 : feature.ipv4, feature.vlan);
+        return by(feature.port.value, is_ipv6 ? feature.ipv6 : feature.ipv4, feature.vlan);
     } else {
         const Adjacency* adjacency = adjacency_of(attachment, burst, i);
         return by(attachment.ingress.vpc_port.value, adjacency ? adjacency->hop : kNoHop,
@@ -112,15 +112,18 @@ template <Direction D> uint64_t key_of(const Burst& burst, uint8_t i) noexcept {
     return (burst.ipv6 >> i & 1) << 63 | uint64_t{burst.attachment[i]} << 32 | hop;
 }
 
-// Puts the link header directly before the IP packet, whatever header stood there.
-inline void write_link(Burst& burst, uint8_t i, uint8_t* packet, const WayOut& way) noexcept {
+// Puts the link header directly before the IP packet, whatever header stood there. On egress there
+// is more to come; what goes to the VPC is finished.
+template <Direction D>
+void write_link(Burst& burst, uint8_t i, uint8_t* packet, const WayOut& way) noexcept {
     uint8_t* frame = packet - way.header;
     const uint32_t length = burst.frame_length[i] - burst.l3_offset[i] + way.header;
     burst.frame[i] = frame;
     burst.frame_length[i] = length;
     burst.l3_offset[i] = way.header;
     burst.out_port[i] = way.port;
-    set_frame(burst.packet[i], frame, length);
+    if constexpr (D == Direction::ingress)
+        set_frame(burst.packet[i], frame, length);
     std::memcpy(frame, &way.first, sizeof way.first);
     if (way.header != wire::kEthernetHeaderLength)
         std::memcpy(frame + sizeof way.first, &way.second, sizeof way.second);
@@ -154,15 +157,15 @@ template <Direction D> void rewrite(StageContext& context, Burst& burst) noexcep
             not_ready(context, burst, i, way.port);
             continue;
         }
-        if (rte_pktmbuf_headroom(burst.packet[i]) < wire::kVlanTagLength) [[unlikely]] {
+        uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
+        if (packet - way.header < burst.packet[i]->buf_addr) [[unlikely]] {
             burst.drop(i, Drop::no_room);
             continue;
         }
-        uint8_t* packet = burst.frame[i] + burst.l3_offset[i];
         if ((burst.yellow >> i & 1) != 0) [[unlikely]]
             write_dscp(burst, i, attachments[burst.attachment[i]].side<D>().rate.excess_dscp);
         decrement_ttl(packet, way.is_ipv6);
-        write_link(burst, i, packet, way);
+        write_link<D>(burst, i, packet, way);
     }
     burst.compact();
 }

@@ -8,6 +8,7 @@
 #include "isthmus/wire.hpp"
 
 #include <optional>
+#include <type_traits>
 
 namespace isthmus::dataplane {
 namespace {
@@ -48,26 +49,37 @@ template <Direction D> [[gnu::noinline]] bool apply_route(Burst& burst, uint8_t 
     return !verdict;
 }
 
-// False: dropped.
-bool choose_member_for(const EgressState& egress, const InterconnectState& interconnect,
-                       Burst& burst, uint8_t i) noexcept {
+// What a run of packets of one attachment has in common.
+template <Direction D> struct Ways {
+    Ways(const ForwardingState& state, uint16_t slot) noexcept
+        : side(&state.attachments[slot].side<D>()) {
+        if constexpr (D == Direction::egress)
+            buckets = &state.interconnects[side->interconnect.value].buckets;
+    }
+    const std::remove_cvref_t<decltype(AttachmentState{}.side<D>())>* side;
+    const BucketTable* buckets = nullptr; // egress
+};
+
+// The MTU of the packet's way out; 0: dropped.
+uint16_t take_way(const Ways<Direction::egress>& ways, Burst& burst, uint8_t i) noexcept {
     const FibValue value = burst.target[i];
     const uint8_t member = target_of(value) == Target::member
                                ? static_cast<uint8_t>(index_of(value))
-                               : dataplane::choose_member(interconnect.buckets, burst.flow_hash[i]);
+                               : choose_member(*ways.buckets, burst.flow_hash[i]);
     if (member == kNoMember) [[unlikely]] {
         burst.drop(i, Drop::no_channel);
-        return false;
+        return 0;
     }
-    const FeatureState& feature = egress.features[member];
+    const FeatureState& feature = ways.side->features[member];
     if (!(burst.is_ipv6(i) ? feature.has_ipv6 : feature.has_ipv4)) [[unlikely]] {
         burst.drop(i, Drop::no_feature);
-        return false;
+        return 0;
     }
     burst.member[i] = member;
-    burst.out_mtu[i] = feature.mtu;
-    burst.out_port[i] = feature.port.value;
-    return true;
+    return feature.mtu;
+}
+uint16_t take_way(const Ways<Direction::ingress>& ways, Burst&, uint8_t) noexcept {
+    return ways.side->vpc_mtu;
 }
 
 bool may_fragment(const Burst& burst, uint8_t i) noexcept {
@@ -75,7 +87,8 @@ bool may_fragment(const Burst& burst, uint8_t i) noexcept {
     return !burst.is_ipv6(i) && (ip->flags_fragment.host() & wire::kIpv4DontFragment) == 0;
 }
 
-void too_large(Burst& burst, uint8_t i) noexcept {
+void too_large(Burst& burst, uint8_t i, uint16_t mtu) noexcept {
+    burst.out_mtu[i] = mtu;
     if (may_fragment(burst, i))
         burst.set_aside(i);
     else
@@ -101,24 +114,25 @@ template <Direction D> void clamp(const StageContext& context, Burst& burst) noe
 
 template <Direction D> void find_way(StageContext& context, Burst& burst) noexcept {
     constexpr auto kUsual = D == Direction::egress ? Target::channels : Target::vpc;
-    const AttachmentState* const attachments = context.state.attachments.data();
-    const InterconnectState* const interconnects = context.state.interconnects.data();
     const uint16_t count = burst.live_count;
+    uint16_t slot = burst.attachment[burst.live[0]];
+    Ways<D> ways(context.state, slot);
     for (uint16_t k = 0; k < count; ++k) {
         const uint8_t i = burst.live[k];
         if (target_of(burst.target[i]) != kUsual || burst.link_local_source != 0) [[unlikely]]
             if (!apply_route<D>(burst, i))
                 continue;
-        const auto& side = attachments[burst.attachment[i]].side<D>();
-        if constexpr (D == Direction::ingress)
-            burst.out_mtu[i] = side.vpc_mtu;
-        else if (!choose_member_for(side, interconnects[side.interconnect.value], burst, i))
-            [[unlikely]]
+        if (burst.attachment[i] != slot) {
+            slot = burst.attachment[i];
+            ways = Ways<D>(context.state, slot);
+        }
+        const uint16_t mtu = take_way(ways, burst, i);
+        if (mtu == 0) [[unlikely]]
             continue;
         if (burst.ttl[i] <= 1) [[unlikely]]
             burst.drop(i, Drop::ttl_exceeded);
-        else if (burst.ip_length[i] > burst.out_mtu[i]) [[unlikely]]
-            too_large(burst, i);
+        else if (burst.ip_length[i] > mtu) [[unlikely]]
+            too_large(burst, i, mtu);
     }
     if (context.state.clamps_mss)
         clamp<D>(context, burst);

@@ -1,5 +1,5 @@
+#include "dataplane/one_buffer.hpp"
 #include "dataplane/worker.hpp"
-
 #include "isthmus/wire.hpp"
 
 #include <rte_cycles.h>
@@ -81,9 +81,11 @@ template <Direction D> void Worker::settle(const StageContext& context, uint8_t 
     discard(packet);
 }
 
+// The buffer does not know yet what the stages made of the frame.
 template <Direction D>
 void Worker::fill_meta(const StageContext& context, uint8_t i, PuntReason reason,
                        Notice notice) noexcept {
+    set_frame(burst_.packet[i], burst_.frame[i], burst_.frame_length[i]);
     PacketMeta* meta = new (meta_of(burst_.packet[i])) PacketMeta{};
     meta->reason = reason;
     meta->notice = notice;

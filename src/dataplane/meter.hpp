@@ -205,16 +205,13 @@ inline constexpr unsigned kSpareShift = 3;
 
 } // namespace meter_detail
 
-// Charges one group.
-[[nodiscard]] inline MeterColours meter_one(const MeterGroup& group, const MeterPackets& packets,
-                                            const MeterRate& rate, MeterBucket& bucket,
-                                            MeterCredit& credit, uint64_t now_tsc) noexcept {
-    MeterColours colours;
-    if (rate.limited() && ((group.packets & packets.yellow) != 0 ||
-                           !meter_detail::take_all(bucket.committed, rate.committed,
-                                                   credit.committed, group.bytes, now_tsc)))
-        meter_group(group, packets, rate, bucket, credit, now_tsc, colours);
-    return colours;
+// Whether the committed rate, if there is one, allows all packets of the group; then they are paid.
+[[nodiscard]] inline bool meter_whole(const MeterGroup& group, uint64_t yellow,
+                                      const MeterRate& rate, MeterBucket& bucket,
+                                      MeterCredit& credit, uint64_t now_tsc) noexcept {
+    return !rate.limited() || ((group.packets & yellow) == 0 &&
+                               meter_detail::take_all(bucket.committed, rate.committed,
+                                                      credit.committed, group.bytes, now_tsc));
 }
 
 struct NobodyLooks {
@@ -225,29 +222,38 @@ struct NobodyLooks {
 // Workers only; credits are the worker's own, `buckets` are shared. The caller prefetches them.
 template <class RateOf, class CreditOf, class Seen = NobodyLooks>
 [[nodiscard]] MeterColours meter_burst(const MeterPackets& packets, std::span<MeterBucket> buckets,
-                                       const CreditOf& credit_of, const RateOf& rate_of,
-                                       uint64_t now_tsc, const Seen& seen = {}) noexcept {
+                                       CreditOf credit_of, RateOf rate_of, uint64_t now_tsc,
+                                       Seen seen = {}) noexcept {
     // A credit's `group` is valid if that group exists and names the same slot: nothing to clear.
+    // The slot is compared first. Of many attachments it differs almost always, while the numbers
+    // of groups, left from earlier bursts, are anything.
     std::array<MeterGroup, kBurstMax> groups;
-    uint8_t count = 0;
+    std::array<uint16_t, kBurstMax> slot_of_group{};
+    uint32_t count = 0;
+    const uint16_t* const slots = packets.slot;
+    const uint16_t* const bytes = packets.bytes;
     for (const uint8_t i : packets.live) {
-        const uint16_t slot = packets.slot[i];
-        uint8_t& g = credit_of(slot).group;
-        if (g >= count || groups[g].slot != slot) {
-            g = count++;
-            groups[g] = {0, 0, slot};
+        const uint16_t slot = slots[i];
+        const uint64_t packet = uint64_t{1} << i;
+        uint8_t& known = credit_of(slot).group;
+        if (slot_of_group[known % kBurstMax] == slot && known < count) {
+            groups[known].packets |= packet;
+            groups[known].bytes += bytes[i];
+        } else {
+            slot_of_group[count] = slot;
+            groups[count] = {packet, bytes[i], slot};
+            known = static_cast<uint8_t>(count++);
         }
-        groups[g].packets |= uint64_t{1} << i;
-        groups[g].bytes += packets.bytes[i];
     }
     MeterColours colours;
-    for (uint8_t g = 0; g < count; ++g) {
-        const MeterGroup& group = groups[g];
+    for (uint32_t g = 0; g < count; ++g) {
+        const MeterGroup group = groups[g];
         seen(group);
-        const MeterColours its = meter_one(group, packets, rate_of(group.slot), buckets[group.slot],
-                                           credit_of(group.slot), now_tsc);
-        colours.yellow |= its.yellow;
-        colours.red |= its.red;
+        const MeterRate& rate = rate_of(group.slot);
+        MeterCredit& credit = credit_of(group.slot);
+        if (!meter_whole(group, packets.yellow, rate, buckets[group.slot], credit, now_tsc))
+            [[unlikely]]
+            meter_group(groups[g], packets, rate, buckets[group.slot], credit, now_tsc, colours);
     }
     return colours;
 }

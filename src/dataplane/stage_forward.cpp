@@ -80,17 +80,18 @@ MeterGroup group_of_all(const Burst& burst) noexcept {
 
 template <Direction D> void meter(StageContext& context, Burst& burst) noexcept {
     constexpr bool kEgress = D == Direction::egress;
-    auto& accounts = accounts_of<D>(context);
+    auto* const accounts = accounts_of<D>(context).data();
+    const auto* const attachments = context.state.attachments.data();
     auto& buckets = buckets_of<D>(context);
-    const auto rate_of = [&context](uint16_t slot) -> const MeterRate& {
-        return context.state.attachments[slot].side<D>().rate;
+    const auto rate_of = [attachments](uint16_t slot) -> const MeterRate& {
+        return attachments[slot].template side<D>().rate;
     };
-    const auto credit_of = [&accounts](uint16_t slot) -> MeterCredit& {
+    const auto credit_of = [accounts](uint16_t slot) -> MeterCredit& {
         return accounts[slot].credit;
     };
     const MeterPackets packets{std::span(burst.live).first(burst.live_count),
                                burst.attachment.data(), burst.ip_length.data()};
-    const auto received = [&accounts](const MeterGroup& group) {
+    const auto received = [accounts](const MeterGroup& group) {
         accounts[group.slot].rx_packets.add(group.count());
         accounts[group.slot].rx_bytes.add(group.bytes);
     };
@@ -98,8 +99,11 @@ template <Direction D> void meter(StageContext& context, Burst& burst) noexcept 
     if (burst.one_attachment) {
         const MeterGroup group = group_of_all(burst);
         received(group);
-        colours = meter_one(group, packets, rate_of(group.slot), buckets[group.slot],
-                            credit_of(group.slot), context.now_tsc);
+        const MeterRate& rate = rate_of(group.slot);
+        MeterCredit& credit = credit_of(group.slot);
+        if (!meter_whole(group, packets.yellow, rate, buckets[group.slot], credit, context.now_tsc))
+            meter_group(group, packets, rate, buckets[group.slot], credit, context.now_tsc,
+                        colours);
     } else {
         colours = meter_burst(packets, buckets, credit_of, rate_of, context.now_tsc, received);
     }

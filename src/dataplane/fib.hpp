@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 namespace isthmus::dataplane {
 
@@ -40,6 +41,7 @@ struct FibSize {
 namespace fib {
 using Entry = uint32_t;
 enum class Form : uint8_t;
+enum class Readers : uint8_t;
 } // namespace fib
 
 // Whether an arena has so many octets left for changes of its tables; the error says how many
@@ -107,7 +109,10 @@ template <class Addr, class Prefix> class Fib {
   private:
     [[nodiscard]] Result<void> check(std::span<const Route> changes) const;
     [[nodiscard]] fib::Form wanted_form(fib::Form now, std::size_t routes) const;
-    [[nodiscard]] fib::Entry rebuild(fib::Entry root, fib::Form form);
+    [[nodiscard]] fib::Entry rebuild(fib::Entry trie, fib::Form form);
+    [[nodiscard]] fib::Entry take_trie(fib::Readers readers);
+    [[nodiscard]] fib::Entry with_summary(fib::Entry trie);
+    [[nodiscard]] std::vector<Route> routes_of(fib::Entry trie) const;
     void count_direct(std::size_t bytes);
 
     FibArena& arena_;

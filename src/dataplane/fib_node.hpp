@@ -13,6 +13,7 @@
 //   but know the way through most of it: see fib_page.hpp.
 // - A *direct* table, which is small, has wide nodes all the way down to where only long routes go
 //   on, in blocks. That takes some KiB for each route, and most look-ups are two or three loads.
+// Small tables of IPv4 that are neither have a *summary* in front of the trie: see fib_summary.hpp.
 //
 // Values are not pushed down to the leaves, or a new default route would rewrite everything. A
 // block holds the value that its parent's routes give to all of it, a wide node those of its slots.
@@ -33,7 +34,9 @@ namespace isthmus::dataplane::fib {
 using Entry = uint32_t;
 inline constexpr Entry kChild = Entry{1} << 31;
 inline constexpr Entry kWide = Entry{1} << 30; // of a root only: the child is a wide node
-inline constexpr Entry kDirect = 1;   // of a wide root, whose index is even: the table is direct
+// Of a wide root, whose index is that of a cache line and so has low bits to spare:
+inline constexpr Entry kDirect = 1;   // the table is direct
+inline constexpr Entry kSummary = 2;  // the child is not a wide node but a summary
 inline constexpr Entry kLong = kWide; // of all others: the child is a block of several cache lines
 inline constexpr FibIndex kIndexMask = kWide - 1;
 
@@ -41,10 +44,16 @@ inline constexpr FibIndex kIndexMask = kWide - 1;
     return entry >> 31 != 0;
 }
 
-enum class Form : uint8_t { plain, paged, direct };
+// A table with a summary is plain to all but look-ups.
+enum class Form : uint8_t { plain, paged, direct, summary };
+[[nodiscard]] inline constexpr bool is_plain(Entry root) noexcept {
+    return root >> 30 != 3;
+}
 [[nodiscard]] inline constexpr Form form_of(Entry root) noexcept {
-    if (root >> 30 != 3)
+    if (is_plain(root))
         return Form::plain;
+    if ((root & kSummary) != 0)
+        return Form::summary;
     return (root & kDirect) != 0 ? Form::direct : Form::paged;
 }
 
@@ -109,6 +118,11 @@ template <class Addr> [[nodiscard]] Entry* entries(Block<Addr>* block) noexcept 
 template <class Addr> [[nodiscard]] constexpr uint32_t block_units(unsigned entry_count) {
     return static_cast<uint32_t>(
         (Block<Addr>::kHeader + entry_count * sizeof(Entry) + FibPool::kUnit - 1) / FibPool::kUnit);
+}
+
+// Whether a block with so many entries takes several cache lines.
+template <class Addr> [[nodiscard]] constexpr Entry long_if(unsigned entry_count) {
+    return block_units<Addr>(entry_count) * FibPool::kUnit > 64 ? kLong : 0;
 }
 
 // Bits that each level of wide nodes decides on. The first 24 bits of IPv6 addresses hold little

@@ -23,6 +23,9 @@ struct BlockRoutes {
     FibValue values[1]; // as many as bits are set
 };
 
+// What becomes of nodes that are not used any more: they are retired, or freed at once.
+enum class Readers : uint8_t { possible, none };
+
 template <class Addr, class Prefix> class Writer {
   public:
     using Route = FibRoute<Prefix>;
@@ -34,9 +37,20 @@ template <class Addr, class Prefix> class Writer {
     // length 0. `form` is that of the root, or of a table that has none yet. `whole` is what the
     // default route says. Nodes that are no longer used are retired.
     [[nodiscard]] Entry apply(Entry root, Form form, Changes changes, FibValue whole);
-    // Retires all nodes below root, or frees them if no reader can hold them.
-    enum class Readers : uint8_t { possible, none };
+    // All nodes below root.
     void drop(Entry root, Readers readers);
+
+    FibIndex new_node(uint32_t units) {
+        size_.node_units += units;
+        return arena_.nodes().allocate(units);
+    }
+    void old_node(FibIndex index, uint32_t units, Readers readers) {
+        size_.node_units -= units;
+        if (readers == Readers::possible)
+            arena_.retire(index, units);
+        else
+            arena_.nodes().release(index, units);
+    }
 
   private:
     using Block = fib::Block<Addr>;
@@ -79,17 +93,6 @@ template <class Addr, class Prefix> class Writer {
     void set_route(FibValue& place, FibValue value) {
         size_.routes += (value != kNoRoute) - (place != kNoRoute);
         place = value;
-    }
-    FibIndex new_node(uint32_t units) {
-        size_.node_units += units;
-        return arena_.nodes().allocate(units);
-    }
-    void old_node(FibIndex index, uint32_t units, Readers readers) {
-        size_.node_units -= units;
-        if (readers == Readers::possible)
-            arena_.retire(index, units);
-        else
-            arena_.nodes().release(index, units);
     }
     FibIndex new_routes(uint32_t units) {
         size_.route_units += units;

@@ -1,6 +1,7 @@
 // A table under a million random changes against the plainest one: a hash table of prefixes, asked
 // for every length.
 
+#include "dataplane/fib_node.hpp"
 #include "fib_families.hpp"
 
 #include <gtest/gtest.h>
@@ -131,11 +132,15 @@ template <class Family> class FibChangeTest : public testing::Test {
             addresses.push_back(Family::graft(prefix.addr, Family::random(rng_), prefix.length));
         }
         addresses.push_back(Family::random(rng_));
-        std::vector<FibValue> values(addresses.size());
-        fib_.lookup_bulk(addresses.data(), values.data(), static_cast<uint32_t>(values.size()));
+        const auto count = static_cast<uint32_t>(addresses.size());
+        std::vector<FibValue> values(count), by_tables(count);
+        const std::vector<const typename Table::Root*> roots(count, &fib_.root());
+        fib_.lookup_bulk(addresses.data(), values.data(), count);
+        Table::lookup_bulk(arena_, roots.data(), addresses.data(), by_tables.data(), count);
         for (std::size_t i = 0; i < addresses.size(); ++i) {
             const FibValue expected = naive_.lookup(addresses[i]);
             ASSERT_EQ(values[i], expected) << to_string(addresses[i]);
+            ASSERT_EQ(by_tables[i], expected) << to_string(addresses[i]);
             ASSERT_EQ(fib_.lookup(addresses[i]), expected) << to_string(addresses[i]);
         }
     }
@@ -195,6 +200,33 @@ TYPED_TEST(FibChangeTest, AMillionChangesAgreeWithANaiveTable) {
     EXPECT_GT(largest, top / 6 * 5);
     EXPECT_GT(turns, operations / 200'000);
     ASSERT_NO_FATAL_FAILURE(this->expect_same_routes());
+}
+
+// Grows and shrinks across the size up to which a table of IPv4 has a summary.
+TYPED_TEST(FibChangeTest, SmallTablesAgreeWithANaiveTable) {
+    constexpr std::size_t kTop = 100;
+    constexpr bool kMayHaveOne = TypeParam::kBits == 32 && TypeParam::kSpare == 0;
+    bool grow = true;
+    std::size_t top = kTop, applied = 0, summaries = 0;
+    for (std::size_t done = 0; done < kOperations / (kMayHaveOne ? 4 : 100);) {
+        const std::size_t count = 1 + this->rng_() % (this->rng_() % 16 == 0 ? 40 : 4);
+        ASSERT_NO_FATAL_FAILURE(this->change(count, grow));
+        done += count;
+        ++applied;
+        const fib::Entry root = this->fib_.root().entry.load();
+        summaries += fib::form_of(root) == fib::Form::summary;
+        if (grow ? this->naive_.size() > top : this->naive_.size() <= top / 10) {
+            grow = !grow;
+            top = grow ? 1 + this->rng_() % kTop : top;
+            ASSERT_NO_FATAL_FAILURE(this->expect_same_routes());
+        }
+    }
+    if (kMayHaveOne) {
+        EXPECT_GT(summaries, applied / 4);
+        EXPECT_LT(summaries, applied / 10 * 9);
+    } else if (TypeParam::kBits == 128) {
+        EXPECT_EQ(summaries, 0u);
+    }
 }
 
 TYPED_TEST(FibChangeTest, DeletingAllRoutesFreesAllMemory) {

@@ -52,12 +52,12 @@ template <class Family> class FibReadersTest : public testing::Test {
         batch.push_back({{masked(pairs_[pick].second, kShort), kShort}, value});
     }
 
-    static constexpr std::size_t kPairs = 64, kFixed = 64;
+    static constexpr std::size_t kPairs = Family::kPairs, kFixed = Family::kPairs;
     static constexpr uint8_t kShort = Family::kBits * 3 / 4;
     static constexpr FibValue kFixedValue = 4711;
 
     std::mt19937_64 rng_{3};
-    FibArena arena_{FibPages::ordinary};
+    FibArena arena_{FibPages::ordinary, std::size_t{1} << 30, Family::kSpare};
     typename Family::Table fib_{arena_};
     std::array<std::pair<Addr, Addr>, kPairs> pairs_;
     std::array<Addr, kFixed> fixed_;
@@ -65,7 +65,14 @@ template <class Family> class FibReadersTest : public testing::Test {
     std::atomic<uint64_t> epoch_{0}, wrong_{0}, bursts_{0};
 };
 
-using ReaderFamilies = testing::Types<test::V4, test::V6>;
+template <class Base> struct Many : Base {
+    static constexpr std::size_t kPairs = 64, kOthers = 600, kSpare = FibArena::kDefaultSpare;
+};
+// So few that a table of IPv4 has a summary now and then.
+template <class Base> struct Few : Base {
+    static constexpr std::size_t kPairs = 4, kOthers = 90, kSpare = 0;
+};
+using ReaderFamilies = testing::Types<Many<test::V4>, Many<test::V6>, Few<test::V4>>;
 TYPED_TEST_SUITE(FibReadersTest, ReaderFamilies);
 
 TYPED_TEST(FibReadersTest, SeeWholeChangesAndNoFreedNode) {
@@ -106,7 +113,7 @@ TYPED_TEST(FibReadersTest, SeeWholeChangesAndNoFreedNode) {
                 others.pop_back();
             }
         }
-        if (others.size() > 600 || others.empty())
+        if (others.size() > TypeParam::kOthers || others.empty())
             grow = others.empty();
         ASSERT_TRUE(this->fib_.apply(batch));
         this->epoch_.store(this->arena_.retire_epoch(), std::memory_order_release);

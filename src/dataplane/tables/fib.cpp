@@ -1,8 +1,10 @@
 #include "dataplane/fib.hpp"
 
+#include "dataplane/fib_summary.hpp"
 #include "dataplane/fib_writer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <new>
 #include <string>
 #include <vector>
@@ -23,7 +25,8 @@ constexpr std::size_t kDirectBytes = std::size_t{4} << 20;
 constexpr std::size_t kRoomPerDirectRoute = std::size_t{72} << 10;
 
 // At most this much new memory for one route: three blocks with their entries, and its share of
-// wide nodes; what the wide nodes of a table take besides; and copies of all pages there are.
+// wide nodes; what the wide nodes of a table, or its summary, take besides; and copies of all pages
+// there are.
 constexpr std::size_t kRoomPerRoute = 512;
 constexpr std::size_t kRoomPerTable = std::size_t{32} << 20;
 
@@ -77,8 +80,8 @@ Fib<Addr, Prefix>::Fib(std::span<const Route> routes, FibArena& arena)
 }
 
 template <class Addr, class Prefix> Fib<Addr, Prefix>::~Fib() {
-    using Writer = fib::Writer<Addr, Prefix>;
-    Writer(arena_, size_).drop(root_.entry.load(std::memory_order_relaxed), Writer::Readers::none);
+    const fib::Entry trie = take_trie(fib::Readers::none);
+    fib::Writer<Addr, Prefix>(arena_, size_).drop(trie, fib::Readers::none);
     arena_.roots().release(root_at_, 1);
     count_direct(0);
 }
@@ -120,16 +123,52 @@ fib::Form Fib<Addr, Prefix>::wanted_form(fib::Form now, std::size_t routes) cons
 }
 
 template <class Addr, class Prefix>
-fib::Entry Fib<Addr, Prefix>::rebuild(fib::Entry root, fib::Form form) {
+auto Fib<Addr, Prefix>::routes_of(fib::Entry trie) const -> std::vector<Route> {
     std::vector<Route> all;
-    fib::visit_routes<Addr, Prefix>(arena_, root,
+    fib::visit_routes<Addr, Prefix>(arena_, trie,
                                     [&](const Route& route) { all.push_back(route); });
     std::sort(all.begin(), all.end(), before<Route>);
-    using Writer = fib::Writer<Addr, Prefix>;
-    Writer writer(arena_, size_);
-    writer.drop(root, Writer::Readers::possible);
+    return all;
+}
+
+template <class Addr, class Prefix>
+fib::Entry Fib<Addr, Prefix>::rebuild(fib::Entry trie, fib::Form form) {
+    const auto all = routes_of(trie);
+    fib::Writer<Addr, Prefix> writer(arena_, size_);
+    writer.drop(trie, fib::Readers::possible);
     size_ = {default_ != kNoRoute, 0, 0};
     return writer.apply(0, form, all, default_);
+}
+
+// The trie of now; a summary in front of it is given up.
+template <class Addr, class Prefix> fib::Entry Fib<Addr, Prefix>::take_trie(fib::Readers readers) {
+    const fib::Entry root = root_.entry.load(std::memory_order_relaxed);
+    if (fib::form_of(root) != fib::Form::summary)
+        return root;
+    const fib::Entry trie = fib::trie_of(arena_.nodes().base(), root);
+    fib::Writer<Addr, Prefix>(arena_, size_)
+        .old_node(root & fib::kIndexMask & ~fib::kSummary, fib::kSummaryUnits, readers);
+    return trie;
+}
+
+// What is to be published for a trie.
+template <class Addr, class Prefix> fib::Entry Fib<Addr, Prefix>::with_summary(fib::Entry trie) {
+    using namespace fib;
+    if constexpr (kHasSummary<Addr>) {
+        if (!is_child(trie) || form_of(trie) != Form::plain || size_.routes > kSummaryUpTo)
+            return trie;
+        auto routes = routes_of(trie);
+        if (default_ != kNoRoute)
+            routes.insert(routes.begin(), {{}, default_});
+        const auto& first = *block_at<Addr>(arena_.nodes().base(), trie);
+        const auto blocks = static_cast<unsigned>(std::popcount(first.starts));
+        if (const auto made = summarize(routes, trie | long_if<Addr>(blocks), arena_)) {
+            const FibIndex index = Writer<Addr, Prefix>(arena_, size_).new_node(kSummaryUnits);
+            *arena_.nodes().at<Summary>(index) = *made;
+            return kChild | kWide | kSummary | index;
+        }
+    }
+    return trie;
 }
 
 template <class Addr, class Prefix> void Fib<Addr, Prefix>::count_direct(std::size_t bytes) {
@@ -149,27 +188,27 @@ Result<void> Fib<Addr, Prefix>::apply(std::span<const Route> changes) {
         rest = rest.subspan(1);
     }
     using fib::Form;
-    fib::Entry root = root_.entry.load(std::memory_order_relaxed);
-    Form form = fib::form_of(root);
+    fib::Entry trie = take_trie(fib::Readers::possible);
+    Form form = fib::form_of(trie);
     // A table that has no nodes yet gets its form now; one that would be too large, in time.
-    if (!fib::is_child(root) || form == Form::direct) {
+    if (!fib::is_child(trie) || form == Form::direct) {
         const Form now = wanted_form(form, size_.routes + rest.size());
-        if (fib::is_child(root) && now != form)
-            root = rebuild(root, now);
+        if (fib::is_child(trie) && now != form)
+            trie = rebuild(trie, now);
         form = now;
     }
-    fib::Entry made = fib::Writer<Addr, Prefix>(arena_, size_).apply(root, form, rest, whole);
+    trie = fib::Writer<Addr, Prefix>(arena_, size_).apply(trie, form, rest, whole);
     size_.routes += (whole != kNoRoute) - (default_ != kNoRoute);
     default_ = whole;
     count_direct(form == Form::direct ? memory_bytes() : 0);
     if (const Form now = wanted_form(form, size_.routes); now != form) {
-        made = rebuild(made, now);
+        trie = rebuild(trie, now);
         if (direct_bytes_ > kDirectBytes)
             direct_up_to_ = std::min(direct_up_to_, size_.routes);
         form = now;
         count_direct(form == Form::direct ? memory_bytes() : 0);
     }
-    root_.entry.store(made, std::memory_order_release);
+    root_.entry.store(with_summary(trie), std::memory_order_release);
     return {};
 }
 
@@ -177,7 +216,8 @@ template <class Addr, class Prefix>
 void Fib<Addr, Prefix>::for_each(const std::function<void(const Route&)>& visit) const {
     if (default_ != kNoRoute)
         visit({{}, default_});
-    fib::visit_routes<Addr, Prefix>(arena_, root_.entry.load(std::memory_order_relaxed), visit);
+    const fib::Entry root = root_.entry.load(std::memory_order_relaxed);
+    fib::visit_routes<Addr, Prefix>(arena_, fib::trie_of(arena_.nodes().base(), root), visit);
 }
 
 template class Fib<Ipv4Addr, Ipv4Prefix>;

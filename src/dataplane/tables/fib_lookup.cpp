@@ -4,6 +4,7 @@
 
 #include "dataplane/fib.hpp"
 #include "dataplane/fib_bulk.hpp"
+#include "dataplane/fib_summary.hpp"
 
 #include <algorithm>
 
@@ -55,6 +56,10 @@ FibValue walk_page(const std::byte* base, const Page6& page, Ipv6Addr addr,
 // The whole way of one look-up.
 template <class Addr> FibValue walk(const std::byte* base, Entry entry, Addr addr) noexcept {
     const Form form = form_of(entry);
+    if constexpr (kHasSummary<Addr>)
+        if (form == Form::summary)
+            return walk_blocks(base, summary_entry(base, *summary_at(base, entry), addr), addr,
+                               kNoRoute);
     if (form == Form::plain)
         return walk_blocks(base, entry, addr, kNoRoute);
     entry &= ~kDirect;
@@ -92,6 +97,32 @@ template <class Addr>
         [top](uint32_t) { return top; }, [](Entry) {});
 }
 
+// Of the look-ups that `numbers` lists, whose roots values[i] are not plain, those of tables with a
+// summary. The others, how many is returned, move to the front.
+template <class Addr>
+uint32_t pass_summaries(const std::byte* base, const Addr* addresses, Entry* values,
+                        uint8_t* numbers, uint32_t count) noexcept {
+    if constexpr (!kHasSummary<Addr>) {
+        return count;
+    } else {
+        uint8_t summed[kMaxBulk];
+        uint32_t summed_count = 0, others = 0;
+        for (uint32_t k = 0; k < count; ++k) {
+            const uint8_t i = numbers[k];
+            const bool has_summary = (values[i] & kSummary) != 0;
+            summed[summed_count] = numbers[others] = i;
+            summed_count += has_summary;
+            others += !has_summary;
+            __builtin_prefetch(summary_at(base, values[i]));
+        }
+        for (uint32_t k = 0; k < summed_count; ++k) {
+            const uint8_t i = summed[k];
+            values[i] = summary_entry(base, *summary_at(base, values[i]), addresses[i]);
+        }
+        return others;
+    }
+}
+
 // Up to Fib::kBulk look-ups under way; values[i] is the entry that look-up i stands at.
 template <class Addr> class Burst {
   public:
@@ -112,26 +143,39 @@ template <class Addr> class Burst {
         left_count_ =
             kPasses<Addr>.one_root(base_, addresses_, values_, count_, left_, wide_at(base_, root));
     }
-    // From the root of any kind that values[i] is.
-    void pass_roots() noexcept {
-        uint8_t paged[kMaxBulk], direct[kMaxBulk];
+    // From one root of a table with a summary. Whether that was all.
+    [[nodiscard]] bool pass_summary_root(Entry root) noexcept {
+        if constexpr (kHasSummary<Addr>)
+            for (uint32_t i = 0; i < count_; ++i)
+                values_[i] = summary_entry(base_, *summary_at(base_, root), addresses_[i]);
+        all_left();
+        return all_values(values_, count_);
+    }
+    // From the root of any kind that values[i] is. Whether that was all.
+    [[nodiscard]] bool pass_roots() noexcept {
+        uint8_t direct[kMaxBulk], others[kMaxBulk]; // others that are not plain
         const Entry* tops[kMaxBulk];
-        uint32_t paged_count = 0, direct_count = 0;
-        for (uint32_t i = 0; i < count_; ++i) {
-            const Form form = form_of(values_[i]);
-            paged[paged_count] = direct[direct_count] = static_cast<uint8_t>(i);
-            paged_count += form == Form::paged;
-            direct_count += form == Form::direct;
-            tops[i] = wide_top(base_, values_[i]);
+        uint32_t direct_count = 0, other_count = 0;
+        const std::byte* const base = base_; // stores of octets might be to members
+        const Entry* const roots = values_;
+        const uint32_t count = count_;
+        for (uint32_t i = 0; i < count; ++i) {
+            const bool is_direct = (roots[i] & kDirect) != 0, plain = is_plain(roots[i]);
+            others[other_count] = direct[direct_count] = static_cast<uint8_t>(i);
+            other_count += !plain & !is_direct;
+            direct_count += !plain & is_direct;
+            tops[i] = wide_top(base, roots[i]);
         }
-        for (uint32_t k = 0; k < paged_count; ++k)
-            __builtin_prefetch(tops[paged[k]] +
-                               wide_slot(addresses_[paged[k]], 0, kWideLevels<Addr>[0]));
-        kPasses<Addr>.some_roots(base_, addresses_, values_, paged_count, left_, paged, tops);
+        other_count = pass_summaries(base_, addresses_, values_, others, other_count);
+        for (uint32_t k = 0; k < other_count; ++k)
+            __builtin_prefetch(tops[others[k]] +
+                               wide_slot(addresses_[others[k]], 0, kWideLevels<Addr>[0]));
+        kPasses<Addr>.some_roots(base_, addresses_, values_, other_count, left_, others, tops);
         pass_direct(
             base_, addresses_, values_, direct_count, left_,
             [&direct](uint32_t k) { return direct[k]; }, [&tops](uint32_t i) { return tops[i]; });
         all_left();
+        return all_values(values_, count_);
     }
     // From the one root that is not wide.
     void start_at(Entry root) noexcept {
@@ -217,6 +261,10 @@ void Fib<Addr, Prefix>::lookup_bulk(const FibArena& arena, const Root& table, co
             if (burst.pass_direct_root(root))
                 continue;
             break;
+        case Form::summary:
+            if (burst.pass_summary_root(root))
+                continue;
+            break;
         case Form::paged:
             burst.pass_root(root);
             break;
@@ -239,7 +287,8 @@ void Fib<Addr, Prefix>::lookup_bulk(const FibArena& arena, const Root* const* ta
             roots[i] = tables[first + i]->entry.load(std::memory_order_acquire);
         std::copy_n(roots, here, values + first);
         Burst<Addr> burst(arena.nodes().base(), addresses + first, values + first, here);
-        burst.pass_roots();
+        if (burst.pass_roots())
+            continue;
         burst.pass_blocks();
         burst.walk_again([&roots](uint32_t i) { return roots[i]; });
     }

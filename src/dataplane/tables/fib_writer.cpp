@@ -212,7 +212,7 @@ Entry Writer<Addr, Prefix>::store(Scratch& scratch, Addr path, FibValue inherite
     made.inherited = inherited;
     made.routes = scratch.routes_at;
     std::copy_n(runs.begin(), count, entries(&made));
-    return kChild | (units * FibPool::kUnit > 64 ? kLong : 0) | index;
+    return kChild | long_if<Addr>(count) | index;
 }
 
 template <class Addr, class Prefix>

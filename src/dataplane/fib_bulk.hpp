@@ -129,6 +129,11 @@ uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* val
 // of. At which of them a look-up ends can not be predicted: it goes on to the last one without
 // moving. That is written in assembly because compilers make a branch of anything else; it doubles
 // the time of IPv6.
+[[gnu::always_inline]] inline const Entry* below_if_child(Entry entry, const Entry* below,
+                                                          const Entry* place) noexcept {
+    asm("test %1, %1\n\tcmovs %2, %0" : "+r"(place) : "r"(entry), "r"(below) : "cc");
+    return place;
+}
 template <std::size_t kLevel, unsigned kFrom, class Addr>
 [[gnu::always_inline]] inline Entry direct_entry(const std::byte* base, const Entry* place,
                                                  Addr addr) noexcept {
@@ -138,9 +143,8 @@ template <std::size_t kLevel, unsigned kFrom, class Addr>
     } else {
         constexpr unsigned kWidth = kDirectLevels<Addr>[kLevel];
         const Entry* below = child_at(base, entry) + wide_slot(addr, kFrom, kWidth);
-        // place = is_child(entry) ? below : place
-        asm("test %1, %1\n\tcmovs %2, %0" : "+r"(place) : "r"(entry), "r"(below) : "cc");
-        return direct_entry<kLevel + 1, kFrom + kWidth>(base, place, addr);
+        return direct_entry<kLevel + 1, kFrom + kWidth>(base, below_if_child(entry, below, place),
+                                                        addr);
     }
 }
 // The others, of `count` look-ups that `left` lists.
@@ -196,13 +200,24 @@ void pass_direct_first(const std::byte* base, const Addr* addresses, Entry* valu
 template <class Addr, class Number>
 uint32_t pass_direct_rest(const std::byte* base, const Addr* addresses, Entry* values,
                           uint32_t count, uint8_t* left, Number&& number) noexcept {
-    uint32_t rest = 0;
-    for (uint32_t k = 0; k < count; ++k) {
-        left[rest] = static_cast<uint8_t>(number(k));
-        rest += values[number(k)] >> 31;
-    }
     constexpr std::size_t kFirst = kDirectFirst<Addr>;
-    return pass_level<kFirst, direct_bits<Addr>(kFirst)>(base, addresses, values, rest, left);
+    constexpr unsigned kFrom = direct_bits<Addr>(kFirst);
+    if constexpr (kFirst + 1 == kDirectLevels<Addr>.size()) { // only the last level, for all
+        for (uint32_t k = 0; k < count; ++k) {
+            Entry& value = values[number(k)];
+            const unsigned slot =
+                wide_slot(addresses[number(k)], kFrom, kDirectLevels<Addr>[kFirst]);
+            value = *below_if_child(value, child_at(base, value) + slot, &value);
+        }
+        return 0;
+    } else {
+        uint32_t rest = 0;
+        for (uint32_t k = 0; k < count; ++k) {
+            left[rest] = static_cast<uint8_t>(number(k));
+            rest += values[number(k)] >> 31;
+        }
+        return pass_level<kFirst, kFrom>(base, addresses, values, rest, left);
+    }
 }
 template <class Addr, class Number, class Top>
 uint32_t pass_direct(const std::byte* base, const Addr* addresses, Entry* values, uint32_t count,

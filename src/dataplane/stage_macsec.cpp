@@ -7,6 +7,8 @@
 
 #include <rte_mbuf.h>
 
+#include <algorithm>
+
 namespace isthmus::dataplane {
 namespace {
 
@@ -105,9 +107,13 @@ bool has_room(const rte_mbuf& packet, const uint8_t* frame, uint32_t length) noe
 class OutgoingRun {
   public:
     explicit OutgoingRun(Burst& burst) : burst_(burst) {}
-    void append(uint8_t i) noexcept { index_[size_++] = i; }
+    void append(uint8_t i) noexcept {
+        index_[size_++] = i;
+        longest_ = std::max(longest_, burst_.frame_length[i]);
+    }
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] uint32_t longest() const noexcept { return longest_; }
     [[nodiscard]] uint8_t* frame(std::size_t n) const noexcept { return burst_.frame[index_[n]]; }
     [[nodiscard]] uint32_t length(std::size_t n) const noexcept {
         return burst_.frame_length[index_[n]];
@@ -123,6 +129,7 @@ class OutgoingRun {
   private:
     Burst& burst_;
     std::size_t size_ = 0;
+    uint32_t longest_ = 0;
     PerPacket<uint8_t> index_;
 };
 
@@ -135,15 +142,21 @@ uint16_t protect_run(StageContext& context, Burst& burst, uint16_t begin,
     const macsec::TxBinding& tx = channel.tx[context.worker];
     macsec::SecyCounters& secy = context.counters.secys[port.channel.value];
     OutgoingRun run(burst);
+    uint64_t in_clear = 0;
     uint16_t k = begin;
     for (; k < burst.live_count && burst.out_port[burst.live[k]] == out_port; ++k) {
         const uint8_t i = burst.live[k];
-        if (tx.protect_frames && !has_room(*burst.packet[i], burst.frame[i], burst.frame_length[i]))
-            [[unlikely]]
+        if (!tx.protect_frames) { // finished as it is
+            set_frame(burst.packet[i], burst.frame[i], burst.frame_length[i]);
+            ++in_clear;
+        } else if (!has_room(*burst.packet[i], burst.frame[i], burst.frame_length[i]))
+            [[unlikely]] {
             burst.drop(i, Drop::no_room);
-        else
+        } else {
             run.append(i);
+        }
     }
+    secy.out_pkts_untagged.add(in_clear);
     if (run.size() != 0)
         batch.add(tx, secy, port.max_frame, run);
     return k;

@@ -72,11 +72,14 @@ struct WayOut {
     uint64_t first, second; // DA, SA and a VLAN tag but for its last two octets
 };
 
-WayOut way_out_by(const PortState& out, const HopMac& hop, uint16_t vlan, bool is_ipv6) noexcept {
-    WayOut way{};
+// By reference, field by field, so that it stays in registers.
+inline void way_out_by(WayOut& way, const ForwardingState& state, PortId port, const HopMac& hop,
+                       uint16_t vlan, bool is_ipv6) noexcept {
+    const PortState& out = state.ports[port.value];
+    way.port = port.value;
     way.ready = out.enabled && hop.resolved;
     if (!way.ready)
-        return way;
+        return;
     way.is_ipv6 = is_ipv6;
     way.header = wire::kEthernetHeaderLength + (vlan != 0 ? wire::kVlanTagLength : 0);
     way.ether_type = is_ipv6 ? wire::kEtherTypeIpv6 : wire::kEtherTypeIpv4;
@@ -84,25 +87,21 @@ WayOut way_out_by(const PortState& out, const HopMac& hop, uint16_t vlan, bool i
     way.first = hop.mac.number() | source << 48;
     way.second = source >> 16 | uint64_t{byte_swap(wire::kEtherTypeVlan)} << 32 |
                  uint64_t{byte_swap(vlan)} << 48;
-    return way;
 }
 
 template <Direction D>
-WayOut way_out_of(const StageContext& context, const Burst& burst, uint8_t i) noexcept {
-    const AttachmentState& attachment = context.state.attachments[burst.attachment[i]];
+inline void find_way_out(WayOut& way, const ForwardingState& state, const Burst& burst,
+                         uint8_t i) noexcept {
+    const AttachmentState& attachment = state.attachments[burst.attachment[i]];
     const bool is_ipv6 = burst.is_ipv6(i);
-    const auto by = [&](uint16_t port, const HopMac& hop, uint16_t vlan) {
-        WayOut way = way_out_by(context.state.ports[port], hop, vlan, is_ipv6);
-        way.port = port;
-        return way;
-    };
     if constexpr (D == Direction::egress) {
         const FeatureState& feature = feature_of(attachment, burst, i);
-        return by(feature.port.value, is_ipv6 ? feature.ipv6 : feature.ipv4, feature.vlan);
+        way_out_by(way, state, feature.port, is_ipv6 ? feature.ipv6 : feature.ipv4, feature.vlan,
+                   is_ipv6);
     } else {
         const Adjacency* adjacency = adjacency_of(attachment, burst, i);
-        return by(attachment.ingress.vpc_port.value, adjacency ? adjacency->hop : kNoHop,
-                  attachment.ingress.vpc_vlan);
+        way_out_by(way, state, attachment.ingress.vpc_port, adjacency ? adjacency->hop : kNoHop,
+                   attachment.ingress.vpc_vlan, is_ipv6);
     }
 }
 
@@ -151,7 +150,7 @@ template <Direction D> void rewrite(StageContext& context, Burst& burst) noexcep
         const uint8_t i = burst.live[k];
         if (const uint64_t own = key_of<D>(burst, i); own != key) {
             key = own;
-            way = way_out_of<D>(context, burst, i);
+            find_way_out<D>(way, context.state, burst, i);
         }
         if (!way.ready) [[unlikely]] {
             not_ready(context, burst, i, way.port);

@@ -45,8 +45,8 @@ struct ProtectForm {
 class ProtectBatch {
   public:
     // Frames that go out by one SecY; at most kBurstMax of all runs. `max_length` is that of what
-    // the port can send. `run` has size(), and of the frame n, as ProtectFrame describes it,
-    // frame(n) and length(n); it is told take(n, frame, length) if that is to be sent, else
+    // the port can send. `run` has size(), longest(), and of the frame n, as ProtectFrame describes
+    // it, frame(n) and length(n); it is told take(n, frame, length) if that is to be sent, else
     // refuse(n, verdict). The octets are final after seal().
     template <class Run>
     void add(const TxBinding& tx, SecyCounters& secy, uint32_t max_length, Run&& run) noexcept;
@@ -125,9 +125,10 @@ void ProtectBatch::add(const TxBinding& tx, SecyCounters& secy, uint32_t max_len
         return;
     }
     const ProtectForm form(tx);
-    uint32_t fitting = 0;
-    for (std::size_t n = 0; n < size; ++n)
-        fitting += run.length(n) + form.overhead() <= max_length;
+    auto fitting = static_cast<uint32_t>(size);
+    if (run.longest() + form.overhead() > max_length) [[unlikely]]
+        for (std::size_t n = 0; n < size; ++n)
+            fitting -= run.length(n) + form.overhead() > max_length;
     const PacketNumbers::Run pns = tx.sa->pn->take(fitting);
     AeadOp* const ops = ops_.data() + op_count_;
     uint32_t used = 0;
@@ -157,6 +158,12 @@ class ProtectFrames {
   public:
     explicit ProtectFrames(std::span<ProtectFrame> frames) : frames_(frames) {}
     [[nodiscard]] std::size_t size() const { return frames_.size(); }
+    [[nodiscard]] uint32_t longest() const {
+        uint32_t most = 0;
+        for (const ProtectFrame& frame : frames_)
+            most = std::max(most, frame.length);
+        return most;
+    }
     [[nodiscard]] uint8_t* frame(std::size_t n) const { return frames_[n].frame; }
     [[nodiscard]] uint32_t length(std::size_t n) const { return frames_[n].length; }
     void take(std::size_t n, uint8_t* frame, uint32_t length) const {

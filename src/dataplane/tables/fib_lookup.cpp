@@ -136,7 +136,7 @@ template <class Addr> class Burst {
             return true;
         left_count_ = pass_direct_rest(base_, addresses_, values_, count_, left_,
                                        [](uint32_t k) { return k; });
-        return false;
+        return left_count_ == 0 && all_values(values_, count_);
     }
     // From one root of a paged table.
     void pass_root(Entry root) noexcept {

@@ -5,7 +5,7 @@
 
 namespace isthmus::test {
 namespace {
-std::atomic<uint64_t> count{0};
+std::atomic<uint64_t> counted{0};
 }
 
 #ifdef ISTHMUS_SANITIZED
@@ -19,26 +19,26 @@ bool allocations_are_counted() {
 
 extern "C" {
 void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_calloc(std::size_t number, std::size_t size);
 void* __libc_realloc(void* block, std::size_t size);
 
 void* malloc(std::size_t size) {
-    count.fetch_add(1, std::memory_order_relaxed);
+    counted.fetch_add(1, std::memory_order_relaxed);
     return __libc_malloc(size);
 }
 void* calloc(std::size_t number, std::size_t size) {
-    count.fetch_add(1, std::memory_order_relaxed);
+    counted.fetch_add(1, std::memory_order_relaxed);
     return __libc_calloc(number, size);
 }
 void* realloc(void* block, std::size_t size) {
-    count.fetch_add(1, std::memory_order_relaxed);
+    counted.fetch_add(1, std::memory_order_relaxed);
     return __libc_realloc(block, size);
 }
 }
 #endif
 
 uint64_t allocations() {
-    return count.load();
+    return counted.load();
 }
 
 } // namespace isthmus::test

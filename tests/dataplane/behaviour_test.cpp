@@ -16,7 +16,6 @@ std::set<Drop>& seen_drop_reasons();
 
 namespace {
 
-const Ipv4Addr kHost4 = v4("10.1.0.9");
 const Ipv4Addr kEdge4 = v4("10.1.0.1");
 
 Bytes to_remote(std::size_t payload = 8, uint16_t port = 1) {
@@ -29,12 +28,6 @@ void expect_drop(Testbed& bed, Drop reason, uint64_t count = 1) {
     EXPECT_EQ(bed.drops(reason), count) << describe(reason).name;
     EXPECT_EQ(bed.accounting().unaccounted(), 0);
     seen_drop_reasons().insert(reason);
-}
-std::vector<Bytes> from_channels(Testbed& bed) {
-    auto out = bed.received(kCh0);
-    for (auto& more : bed.received(kCh1))
-        out.push_back(std::move(more));
-    return out;
 }
 // ICMP type and code of the first IPv4 frame, or -1.
 int icmp_of(const std::vector<Bytes>& frames) {

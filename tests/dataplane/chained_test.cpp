@@ -15,14 +15,12 @@ std::set<Drop>& seen_drop_reasons();
 
 namespace {
 
-const Ipv4Addr kHost4 = v4("10.1.0.9"), kRemote4 = v4("10.2.3.4");
-
-Bytes outward(std::size_t length, uint16_t flags_fragment = wire::kIpv4DontFragment) {
+Bytes chained_outward(std::size_t length, uint16_t flags_fragment = wire::kIpv4DontFragment) {
     Ipv4Spec spec{kHost4, kRemote4};
     spec.flags_fragment = flags_fragment;
     return ipv4(spec, udp(1, 2, ramp(length - 28)));
 }
-Bytes inward(std::size_t length) {
+Bytes chained_inward(std::size_t length) {
     return ipv4({kRemote4, kHost4}, udp(1, 2, ramp(length - 28)));
 }
 
@@ -42,7 +40,7 @@ rte_mbuf* chain(rte_mempool* pool, const Bytes& frame, std::size_t piece) {
     return head;
 }
 
-std::vector<Bytes> from_channels(Testbed& bed) {
+std::vector<Bytes> packets_of(Testbed& bed) {
     std::vector<Bytes> packets;
     for (const PortId port : {kCh0, kCh1})
         for (const Bytes& frame : bed.received(port)) {
@@ -64,21 +62,21 @@ TEST(Chained, FramesAreMadeOnePiece) {
     uint64_t sent = 0;
     for (const std::size_t length : {100u, 1500u, 4096u, 9100u})
         for (const std::size_t piece : {13u, 14u, 30u, 64u, 1000u, 2048u, 9000u}) {
-            const Bytes host = bed.host_frame(outward(length));
+            const Bytes host = bed.host_frame(chained_outward(length));
             if ((host.size() + piece - 1) / piece > 255 || piece >= host.size())
                 continue;
             SCOPED_TRACE(testing::Message() << length << " in pieces of " << piece);
             bed.send_raw(kVpc, chain(jumbo_pool(), host, piece));
             bed.run_workers();
-            const auto out = from_channels(bed);
+            const auto out = packets_of(bed);
             ASSERT_EQ(out.size(), 1u);
-            EXPECT_EQ(out[0], forwarded4(outward(length)));
-            bed.send_raw(kCh0,
-                         chain(jumbo_pool(), bed.protect(bed.peer_frame(inward(length))), piece));
+            EXPECT_EQ(out[0], forwarded4(chained_outward(length)));
+            bed.send_raw(kCh0, chain(jumbo_pool(),
+                                     bed.protect(bed.peer_frame(chained_inward(length))), piece));
             bed.run_workers();
             const auto in = bed.received(kVpc);
             ASSERT_EQ(in.size(), 1u);
-            EXPECT_EQ(Bytes(in[0].begin() + 14, in[0].end()), forwarded4(inward(length)));
+            EXPECT_EQ(Bytes(in[0].begin() + 14, in[0].end()), forwarded4(chained_inward(length)));
             ++sent;
         }
     EXPECT_GT(sent, 10u);
@@ -94,17 +92,17 @@ TEST(Chained, AmongOtherFrames) {
         options.workers = workers;
         Testbed bed(std::move(options));
         for (int n = 0; n < 60; ++n) {
-            const Bytes frame = bed.host_frame(outward(static_cast<std::size_t>(100 + n)));
+            const Bytes frame = bed.host_frame(chained_outward(static_cast<std::size_t>(100 + n)));
             if (n % 3 == 0)
                 bed.send_raw(kVpc, chain(test_pool(), frame, 60));
             else
                 bed.send_later(kVpc, frame);
         }
         bed.run_workers();
-        const auto out = from_channels(bed);
+        const auto out = packets_of(bed);
         ASSERT_EQ(out.size(), 60u);
         for (std::size_t n = 0; n < 60; ++n)
-            EXPECT_EQ(out[n], forwarded4(outward(100 + n))) << "in order";
+            EXPECT_EQ(out[n], forwarded4(chained_outward(100 + n))) << "in order";
         EXPECT_EQ(chained(bed, kVpc), 20u);
         EXPECT_EQ(bed.accounting().unaccounted(), 0);
     }
@@ -114,33 +112,33 @@ TEST(Chained, AreCutLikeOthers) {
     TestbedOptions options;
     options.mtu = 9100;
     Testbed bed(std::move(options));
-    const Bytes packet = outward(9000, 0);
+    const Bytes packet = chained_outward(9000, 0);
     bed.send_raw(kVpc, chain(jumbo_pool(), bed.host_frame(packet), 2048));
     bed.run_workers();
-    EXPECT_EQ(reassemble(from_channels(bed), 1500), forwarded4(packet));
+    EXPECT_EQ(reassemble(packets_of(bed), 1500), forwarded4(packet));
     EXPECT_EQ(bed.accounting().unaccounted(), 0);
 }
 
 TEST(Chained, FramesLongerThanABufferHaveTheirReason) {
     Testbed bed;
-    bed.send_raw(kVpc, chain(test_pool(), bed.host_frame(outward(3000)), 1500));
-    bed.send_raw(kCh0, chain(test_pool(), bed.protect(bed.peer_frame(inward(3000))), 1500));
+    bed.send_raw(kVpc, chain(test_pool(), bed.host_frame(chained_outward(3000)), 1500));
+    bed.send_raw(kCh0, chain(test_pool(), bed.protect(bed.peer_frame(chained_inward(3000))), 1500));
     bed.run_workers();
     EXPECT_EQ(bed.drops(Drop::frame_segmented), 2u);
     seen_drop_reasons().insert(Drop::frame_segmented);
     // What fits a buffer but not the port is oversized as if it had come in one piece.
-    bed.send_raw(kVpc, chain(test_pool(), bed.host_frame(outward(1800)), 1000));
+    bed.send_raw(kVpc, chain(test_pool(), bed.host_frame(chained_outward(1800)), 1000));
     bed.run_workers();
     EXPECT_EQ(bed.drops(Drop::frame_oversized), 1u);
     EXPECT_EQ(chained(bed, kVpc), 2u);
     EXPECT_EQ(bed.accounting().unaccounted(), 0);
-    EXPECT_TRUE(from_channels(bed).empty());
+    EXPECT_TRUE(packets_of(bed).empty());
 }
 
 // A guest's TCP super-frame, and frames whose checksum it left to be computed.
 TEST(Unfinished, FramesOfAGuestAreDroppedAndOthersAreNot) {
     Testbed bed;
-    const Bytes frame = bed.host_frame(outward(500));
+    const Bytes frame = bed.host_frame(chained_outward(500));
     const uint64_t flags[] = {RTE_MBUF_F_RX_LRO,           RTE_MBUF_F_TX_TCP_SEG,
                               RTE_MBUF_F_TX_UDP_CKSUM,     RTE_MBUF_F_RX_L4_CKSUM_NONE,
                               RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_BAD,
@@ -154,7 +152,7 @@ TEST(Unfinished, FramesOfAGuestAreDroppedAndOthersAreNot) {
     both->ol_flags = RTE_MBUF_F_RX_LRO;
     bed.send_raw(kVpc, both);
     bed.run_workers();
-    EXPECT_EQ(from_channels(bed).size(), 3u);
+    EXPECT_EQ(packets_of(bed).size(), 3u);
     EXPECT_EQ(bed.drops(Drop::frame_unfinished), 5u);
     EXPECT_EQ(bed.accounting().unaccounted(), 0);
     seen_drop_reasons().insert(Drop::frame_unfinished);
@@ -162,7 +160,7 @@ TEST(Unfinished, FramesOfAGuestAreDroppedAndOthersAreNot) {
 
 TEST(Chained, WithoutABufferTheFrameIsDropped) {
     Testbed bed;
-    bed.send_raw(kVpc, chain(test_pool(), bed.host_frame(outward(1000)), 500));
+    bed.send_raw(kVpc, chain(test_pool(), bed.host_frame(chained_outward(1000)), 500));
     std::vector<rte_mbuf*> taken;
     while (rte_mbuf* packet = rte_pktmbuf_alloc(test_pool()))
         taken.push_back(packet);

@@ -18,7 +18,7 @@ Bytes good_packet() {
     return ipv4({v4("10.2.3.4"), v4("10.1.0.9")}, udp(1, 2, ramp(64)));
 }
 
-struct Row {
+struct ChannelRow {
     const char* what;
     std::function<Bytes(Testbed&)> frame;
     Drop reason;
@@ -57,7 +57,7 @@ std::function<Bytes(Testbed&)> plain(Bytes packet, uint16_t type = wire::kEtherT
 }
 
 // Offsets: 0 DA, 6 SA, 12 EtherType, 14 TCI/AN, 15 SL, 16 PN, 20 SCI, 28 secure data.
-std::vector<Row> rows() {
+std::vector<ChannelRow> channel_rows() {
     return {
         {"plaintext IP", plain(good_packet()), Drop::macsec_no_tag, no_tag},
         {"plaintext ARP",
@@ -142,7 +142,7 @@ std::vector<Row> rows() {
 
 TEST(ChannelTable, BadFrames) {
     Testbed bed;
-    for (const Row& row : rows()) {
+    for (const ChannelRow& row : channel_rows()) {
         SCOPED_TRACE(row.what);
         const Bytes frame = row.frame(bed);
         (void)bed.received(kVpc);

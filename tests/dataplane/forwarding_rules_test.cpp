@@ -9,13 +9,6 @@
 namespace isthmus::test {
 namespace {
 
-const Ipv4Addr kHost4 = v4("10.1.0.9");
-const Ipv4Addr kRemote4 = v4("10.2.3.4");
-const Ipv6Addr kHost6 = v6("fd00:1::9");
-const Ipv6Addr kRemote6 = v6("fd00:2::4");
-constexpr uint16_t kIpv4 = wire::kEtherTypeIpv4;
-constexpr uint16_t kIpv6 = wire::kEtherTypeIpv6;
-
 // Sends one packet of the host; returns the channel that it left by, 2 if by neither.
 int channel_of(Testbed& bed, const Bytes& packet, uint16_t type) {
     bed.send(kVpc, bed.host_frame(packet, type));

@@ -17,7 +17,6 @@ std::set<Drop>& seen_drop_reasons();
 
 namespace {
 
-const Ipv4Addr kHost4 = v4("10.1.0.9"), kRemote4 = v4("10.2.3.4");
 constexpr std::size_t kTagged = 18, kUntagged = 14;
 
 Bytes packet_of(std::size_t length, uint16_t flags_fragment = 0, const Bytes& options = {},

@@ -25,14 +25,8 @@ constexpr std::size_t kSmall = 64, kLarge = 1400;
 Bytes from_host(std::size_t payload = kSmall) {
     return ipv4({v4("10.1.0.9"), v4("10.2.3.4")}, udp(1, 2, ramp(payload)));
 }
-Bytes from_remote(std::size_t payload = kSmall) {
+Bytes small_from_remote(std::size_t payload = kSmall) {
     return ipv4({v4("10.2.3.4"), v4("10.1.0.9")}, udp(1, 2, ramp(payload)));
-}
-std::vector<Bytes> from_channels(Testbed& bed) {
-    auto out = bed.received(kCh0);
-    for (auto& more : bed.received(kCh1))
-        out.push_back(std::move(more));
-    return out;
 }
 TestbedOptions with(std::function<void(ChannelConfig&)> configure) {
     TestbedOptions options;
@@ -56,14 +50,14 @@ bool shows(const Bytes& frame, const Bytes& part) {
     return std::search(frame.begin(), frame.end(), part.begin(), part.end()) != frame.end();
 }
 
-struct Row {
+struct OptionRow {
     const char* what;
     std::function<void(ChannelConfig&)> configure;
     // Of a frame as it leaves; offsets from DA.
     std::function<void(const Bytes&)> check;
 };
 
-std::vector<Row> rows() {
+std::vector<OptionRow> option_rows() {
     const auto suite = [](CipherSuite which) {
         return [which](ChannelConfig& channel) { channel.cipher_suite = which; };
     };
@@ -129,7 +123,7 @@ std::vector<Row> rows() {
 }
 
 TEST(MacsecOptions, BothWays) {
-    for (const Row& row : rows()) {
+    for (const OptionRow& row : option_rows()) {
         SCOPED_TRACE(row.what);
         Testbed bed(with(row.configure));
         for (const std::size_t payload : {std::size_t{0}, std::size_t{8}, kSmall, kLarge}) {
@@ -142,10 +136,10 @@ TEST(MacsecOptions, BothWays) {
             ASSERT_TRUE(plain);
             EXPECT_EQ(type_at(*plain, 14), kFeatureVlan);
             EXPECT_EQ(plain->size(), 14 + 4 + from_host(payload).size());
-            bed.send(kCh0, bed.protect(bed.peer_frame(from_remote(payload))));
+            bed.send(kCh0, bed.protect(bed.peer_frame(small_from_remote(payload))));
             const auto in = bed.received(kVpc);
             ASSERT_EQ(in.size(), 1u) << payload;
-            EXPECT_EQ(in[0].size(), 14 + from_remote(payload).size());
+            EXPECT_EQ(in[0].size(), 14 + small_from_remote(payload).size());
         }
         EXPECT_EQ(bed.total_drops(), 0u);
         EXPECT_EQ(bed.accounting().unaccounted(), 0);
@@ -158,10 +152,10 @@ TEST(MacsecOptions, IntegrityOnlyCountsAsProtected) {
     bed.send(kVpc, bed.host_frame(from_host()));
     EXPECT_EQ(sum_tx(bed, &TxScCounters::out_pkts_protected), before + 1);
     EXPECT_EQ(sum_tx(bed, &TxScCounters::out_pkts_encrypted), 0u);
-    bed.send(kCh0, bed.protect(bed.peer_frame(from_remote())));
+    bed.send(kCh0, bed.protect(bed.peer_frame(small_from_remote())));
     EXPECT_EQ(info(bed).rx_scs[0].counters[&RxScCounters::in_octets_validated],
-              2 + 4 + from_remote().size());
-    Bytes forged = bed.protect(bed.peer_frame(from_remote()));
+              2 + 4 + small_from_remote().size());
+    Bytes forged = bed.protect(bed.peer_frame(small_from_remote()));
     forged[60] ^= 1;
     bed.send(kCh0, forged);
     EXPECT_EQ(bed.drops(Drop::macsec_not_valid), 1u);
@@ -173,7 +167,7 @@ TEST(MacsecOptions, DuplicatesInsideTheWindow) {
             channel.replay_window = 100;
             channel.duplicate_proof = proof;
         }));
-        const Bytes frame = bed.protect(bed.peer_frame(from_remote()));
+        const Bytes frame = bed.protect(bed.peer_frame(small_from_remote()));
         bed.send(kCh0, frame);
         bed.send(kCh0, frame);
         EXPECT_EQ(bed.received(kVpc).size(), proof ? 1u : 2u);
@@ -185,14 +179,14 @@ TEST(MacsecOptions, DuplicatesInsideTheWindow) {
 TEST(MacsecOptions, OnlyTheConfiguredEtherTypeIsASecTag) {
     Testbed bed(with([](ChannelConfig& channel) { channel.ether_type = 0x9abc; }));
     bed.peer_format().ether_type = wire::kEtherTypeMacsec;
-    bed.send(kCh0, bed.protect(bed.peer_frame(from_remote())));
+    bed.send(kCh0, bed.protect(bed.peer_frame(small_from_remote())));
     EXPECT_EQ(bed.drops(Drop::macsec_no_tag), 1u);
 }
 
 TEST(MacsecOptions, WithoutVlanInClearATagBeforeTheSecTagIsNone) {
     Testbed bed;
     bed.peer_format().vlan_in_clear = true;
-    bed.send(kCh0, bed.protect(bed.peer_frame(from_remote())));
+    bed.send(kCh0, bed.protect(bed.peer_frame(small_from_remote())));
     EXPECT_EQ(bed.drops(Drop::macsec_no_tag), 1u);
 }
 
@@ -201,17 +195,17 @@ TEST(MacsecOptions, WithoutVlanInClearATagBeforeTheSecTagIsNone) {
 TEST(MacsecOptions, VlanInClearChoosesTheAttachment) {
     Testbed bed(with([](ChannelConfig& channel) { channel.vlan_in_clear = true; }));
     const Bytes frame = bed.protect(ethernet({kCh0Mac, kPeerMac, kFeatureVlan + kOtherVlan},
-                                             wire::kEtherTypeIpv4, from_remote()));
+                                             wire::kEtherTypeIpv4, small_from_remote()));
     EXPECT_EQ(type_at(frame, 12), wire::kEtherTypeVlan);
     bed.send(kCh0, frame);
     const auto in = bed.received(kVpc);
     ASSERT_EQ(in.size(), 1u);
     EXPECT_EQ(type_at(in[0], 14), kOtherVlan);
-    Bytes changed = bed.protect(bed.peer_frame(from_remote()));
+    Bytes changed = bed.protect(bed.peer_frame(small_from_remote()));
     changed[15] ^= 0x40; // another VLAN, of no attachment
     bed.send(kCh0, changed);
     EXPECT_EQ(bed.drops(Drop::no_attachment), 1u);
-    Bytes tampered = bed.protect(bed.peer_frame(from_remote()));
+    Bytes tampered = bed.protect(bed.peer_frame(small_from_remote()));
     tampered[60] ^= 1;
     bed.send(kCh0, tampered);
     EXPECT_EQ(bed.drops(Drop::macsec_not_valid), 1u);
@@ -233,7 +227,7 @@ TEST(MacsecOptions, FramesInClearPassTheSecY) {
         {"another EtherType", ethernet({kCh0Mac, kPeerMac}, 0x8770, ramp(46)), false},
         {"another address", ethernet({{{0x01, 0x80, 0xc2, 0, 0, 4}}, kPeerMac}, 0x1234, ramp(46)),
          false},
-        {"IPv4", ethernet({kCh0Mac, kPeerMac}, wire::kEtherTypeIpv4, from_remote()), false},
+        {"IPv4", ethernet({kCh0Mac, kPeerMac}, wire::kEtherTypeIpv4, small_from_remote()), false},
         // Behind a VLAN tag there are only customers' frames.
         {"EAPOL behind a tag",
          ethernet({kCh0Mac, kPeerMac, kFeatureVlan}, wire::kEtherTypeEapol, ramp(46)), false},
@@ -288,28 +282,28 @@ TEST(MacsecOptions, CheckDeliversWhatIsReadable) {
         bed.send(kCh0, frame);
         return bed.received(kVpc).size();
     };
-    EXPECT_EQ(deliver(bed.peer_frame(from_remote())), 1u);
+    EXPECT_EQ(deliver(bed.peer_frame(small_from_remote())), 1u);
     EXPECT_EQ(info(bed).counters[&SecyCounters::in_pkts_untagged], 1u);
-    Bytes wrong = bed.protect(bed.peer_frame(from_remote()));
+    Bytes wrong = bed.protect(bed.peer_frame(small_from_remote()));
     wrong.back() ^= 1;
     EXPECT_EQ(deliver(wrong), 1u);
     EXPECT_EQ(info(bed).rx_scs[0].counters[&RxScCounters::in_pkts_invalid], 1u);
-    EXPECT_EQ(deliver(bed.protect(bed.peer_frame(from_remote()), 1)), 1u) << "no SA on AN 1";
+    EXPECT_EQ(deliver(bed.protect(bed.peer_frame(small_from_remote()), 1)), 1u) << "no SA on AN 1";
     EXPECT_EQ(info(bed).rx_scs[0].counters[&RxScCounters::in_pkts_unused_sa], 1u);
     EXPECT_EQ(info(bed).in_pkts_no_sa(), 1u);
-    Bytes unknown = bed.protect(bed.peer_frame(from_remote()));
+    Bytes unknown = bed.protect(bed.peer_frame(small_from_remote()));
     unknown[27] ^= 7;
     EXPECT_EQ(deliver(unknown), 1u);
     EXPECT_EQ(info(bed).in_pkts_no_sa(), 2u);
     // What is encrypted must be valid in any mode.
     bed.peer_format().tci |= macsec::kTciEncrypted | macsec::kTciChangedText;
-    Bytes encrypted = bed.protect(bed.peer_frame(from_remote()));
+    Bytes encrypted = bed.protect(bed.peer_frame(small_from_remote()));
     EXPECT_EQ(deliver(encrypted), 1u);
-    encrypted = bed.protect(bed.peer_frame(from_remote()));
+    encrypted = bed.protect(bed.peer_frame(small_from_remote()));
     encrypted.back() ^= 1;
     EXPECT_EQ(deliver(encrypted), 0u);
     EXPECT_EQ(bed.drops(Drop::macsec_not_valid), 1u);
-    EXPECT_EQ(deliver(bed.protect(bed.peer_frame(from_remote()), 1)), 0u);
+    EXPECT_EQ(deliver(bed.protect(bed.peer_frame(small_from_remote()), 1)), 0u);
     EXPECT_EQ(info(bed).in_pkts_no_sa_error(), 1u);
 }
 
@@ -318,15 +312,15 @@ TEST(MacsecOptions, DisabledDeliversUnchecked) {
         channel.encrypt = false;
         channel.validate_frames = ValidateFrames::disabled;
     }));
-    Bytes wrong = bed.protect(bed.peer_frame(from_remote()));
+    Bytes wrong = bed.protect(bed.peer_frame(small_from_remote()));
     wrong.back() ^= 1;
     bed.send(kCh0, wrong);
-    bed.send(kCh0, bed.peer_frame(from_remote()));
+    bed.send(kCh0, bed.peer_frame(small_from_remote()));
     EXPECT_EQ(bed.received(kVpc).size(), 2u);
     EXPECT_EQ(info(bed).rx_scs[0].counters[&RxScCounters::in_pkts_unchecked], 1u);
     EXPECT_EQ(info(bed).counters[&SecyCounters::in_pkts_untagged], 1u);
     bed.peer_format().tci |= macsec::kTciEncrypted | macsec::kTciChangedText;
-    bed.send(kCh0, bed.protect(bed.peer_frame(from_remote())));
+    bed.send(kCh0, bed.protect(bed.peer_frame(small_from_remote())));
     EXPECT_EQ(bed.drops(Drop::macsec_not_valid), 1u) << "not decrypted, so not delivered";
 }
 
@@ -337,9 +331,9 @@ TEST(MacsecOptions, ClearOneWay) {
     const auto out = from_channels(bed);
     ASSERT_EQ(out.size(), 1u);
     EXPECT_EQ(type_at(out[0], 12), wire::kEtherTypeVlan);
-    bed.send(kCh0, bed.peer_frame(from_remote()));
+    bed.send(kCh0, bed.peer_frame(small_from_remote()));
     EXPECT_EQ(bed.drops(Drop::macsec_no_tag), 1u);
-    bed.send(kCh0, bed.protect(bed.peer_frame(from_remote(1464)))); // needs room for MACsec
+    bed.send(kCh0, bed.protect(bed.peer_frame(small_from_remote(1464)))); // needs room for MACsec
     EXPECT_EQ(bed.received(kVpc).size(), 1u);
     EXPECT_FALSE(bed.add_tx_sa(kChannel0, 0, edge_sak()));
 }
@@ -347,11 +341,11 @@ TEST(MacsecOptions, ClearOneWay) {
 TEST(MacsecOptions, ReceiveSaThatIsNotInUse) {
     Testbed bed;
     ASSERT_TRUE(bed.control().set_rx_sa_in_use(kChannel0, peer_sci(), 0, false));
-    bed.send(kCh0, bed.protect(bed.peer_frame(from_remote())));
+    bed.send(kCh0, bed.protect(bed.peer_frame(small_from_remote())));
     EXPECT_EQ(bed.drops(Drop::macsec_not_using_sa), 1u);
     EXPECT_EQ(info(bed).rx_scs[0].sas[0].counters[&macsec::RxSaCounters::in_pkts_not_using_sa], 1u);
     ASSERT_TRUE(bed.control().set_rx_sa_in_use(kChannel0, peer_sci(), 0, true));
-    bed.send(kCh0, bed.protect(bed.peer_frame(from_remote())));
+    bed.send(kCh0, bed.protect(bed.peer_frame(small_from_remote())));
     EXPECT_EQ(bed.received(kVpc).size(), 1u);
 }
 

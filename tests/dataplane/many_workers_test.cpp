@@ -15,7 +15,7 @@ std::set<Drop>& seen_drop_reasons();
 namespace {
 
 constexpr uint16_t kWorkers = 3;
-constexpr int kFlows = 24;
+constexpr int kPorts = 24;
 constexpr uint16_t kFirstPort = 1000;
 
 TestbedOptions several_workers() {
@@ -73,7 +73,7 @@ TEST(ManyWorkers, FlowsStayInOrderTowardsTheChannels) {
     std::map<uint16_t, uint32_t> next;
     constexpr int kPackets = 3000;
     for (int n = 0; n < kPackets; ++n) {
-        const auto flow = static_cast<uint16_t>(random() % kFlows);
+        const auto flow = static_cast<uint16_t>(random() % kPorts);
         bed.send_later(kVpc, bed.host_frame(numbered("10.1.0.9", "10.2.0.5", flow, next[flow]++)));
         if (random() % 40 == 0) {
             bed.run_workers();
@@ -98,7 +98,7 @@ TEST(ManyWorkers, EachReceiveScHasOneOwner) {
     constexpr int kPackets = 900;
     for (int n = 0; n < kPackets; ++n) {
         // As a peer with workers does: a flow belongs to one of its SCs.
-        const auto flow = static_cast<uint16_t>(n % kFlows);
+        const auto flow = static_cast<uint16_t>(n % kPorts);
         const Bytes packet = numbered("10.2.0.5", "10.1.0.9", flow, next[flow]++);
         bed.send_later(
             kCh0, bed.protect(bed.peer_frame(packet), 0, static_cast<uint16_t>(flow % kWorkers)));
@@ -146,7 +146,7 @@ TEST(ManyWorkers, AFullRingDropsUnderItsReason) {
     for (int round = 0; round < 40 && bed.drops(Drop::handoff_full) == 0; ++round) {
         for (int n = 0; n < 500; ++n)
             bed.send_later(kVpc, bed.host_frame(numbered("10.1.0.9", "10.2.0.5",
-                                                         static_cast<uint16_t>(n % kFlows), 0)));
+                                                         static_cast<uint16_t>(n % kPorts), 0)));
         while (bed.dataplane().poll_worker(WorkerId(0)) != 0) {
         }
         discard_at_peer(bed);

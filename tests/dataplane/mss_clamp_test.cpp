@@ -14,8 +14,6 @@ namespace {
 
 using dataplane::clamp_mss;
 
-const Ipv4Addr kHost4 = v4("10.1.0.9"), kRemote4 = v4("10.2.3.4");
-const Ipv6Addr kHost6 = v6("fd00:1::9"), kRemote6 = v6("fd00:2::4");
 constexpr uint8_t kSyn = 0x02, kSynAck = 0x12, kAck = 0x10;
 constexpr std::size_t kChecksumAt = 16;
 
@@ -62,7 +60,7 @@ Bytes fragment_header(uint16_t offset_flags) {
     return Bytes{wire::kProtoTcp, 0} + be16(offset_flags) + be32(9);
 }
 
-struct Row {
+struct ClampRow {
     const char* what;
     Bytes packet;
     bool six;
@@ -72,7 +70,7 @@ struct Row {
 const Bytes kUsual = mss(1460) + Bytes{1, 3, 3, 7, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0};
 const Bytes kOdd = Bytes{3, 3, 7} + mss(1460) + Bytes{1};
 
-std::vector<Row> rows4() {
+std::vector<ClampRow> rows4() {
     Bytes udp_packet = packet4(tcp4(kSyn, mss(1460)));
     udp_packet[9] = wire::kProtoUdp;
     Bytes short_offset = packet4(tcp4(kSyn, mss(1460)));
@@ -115,7 +113,7 @@ std::vector<Row> rows4() {
     };
 }
 
-std::vector<Row> rows6() {
+std::vector<ClampRow> rows6() {
     const Bytes segment = tcp6(kSyn, mss(1460));
     Bytes chain;
     for (int n = 0; n < 9; ++n)
@@ -159,7 +157,7 @@ bool sums_alike(const Bytes& a, const Bytes& b, std::size_t tcp_at) {
     return checksum({a.begin() + from, a.end()}) == checksum({b.begin() + from, b.end()});
 }
 
-void expect_clamped(const Row& row) {
+void expect_clamped(const ClampRow& row) {
     SCOPED_TRACE(row.what);
     Bytes after;
     EXPECT_EQ(clamp_copy(row.packet, row.six, 1360, after), row.value_at >= 0);
@@ -181,9 +179,9 @@ void expect_clamped(const Row& row) {
 }
 
 TEST(MssClamp, Table) {
-    for (const Row& row : rows4())
+    for (const ClampRow& row : rows4())
         expect_clamped(row);
-    for (const Row& row : rows6())
+    for (const ClampRow& row : rows6())
         expect_clamped(row);
 }
 
@@ -235,7 +233,7 @@ int announced(const Bytes& frame, bool six, std::size_t link) {
     return frame.size() < at + 2 ? -1 : frame[at] << 8 | frame[at + 1];
 }
 
-struct ClampRow {
+struct WireRow {
     control::MssClamp clamp;
     uint16_t feature_mtu, attachment_mtu;
     int ipv4, ipv6; // what an MSS of 9000 becomes
@@ -243,14 +241,14 @@ struct ClampRow {
 
 TEST(MssClamp, OfAnAttachmentInBothDirections) {
     using Mode = control::MssClamp::Mode;
-    const ClampRow rows[] = {
+    const WireRow rows[] = {
         {{Mode::off, 0}, 1400, 1500, 9000, 9000},
         {{Mode::automatic, 0}, 1400, 1500, 1360, 1340},
         {{Mode::automatic, 0}, 1500, 1300, 1260, 1240},
         {{Mode::automatic, 0}, 1500, 1500, 1460, 1440},
         {{Mode::value, 1200}, 1500, 1500, 1200, 1200},
     };
-    for (const ClampRow& row : rows) {
+    for (const WireRow& row : rows) {
         TestbedOptions options;
         options.mss_clamp = row.clamp;
         options.feature_mtu = row.feature_mtu;

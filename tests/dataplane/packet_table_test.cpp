@@ -10,13 +10,6 @@
 namespace isthmus::test {
 namespace {
 
-const Ipv4Addr kHost4 = v4("10.1.0.9");
-const Ipv4Addr kRemote4 = v4("10.2.3.4");
-const Ipv6Addr kHost6 = v6("fd00:1::9");
-const Ipv6Addr kRemote6 = v6("fd00:2::4");
-constexpr uint16_t kIpv4 = wire::kEtherTypeIpv4;
-constexpr uint16_t kIpv6 = wire::kEtherTypeIpv6;
-
 // Reasons that some test has seen, for the closing check that none is left out.
 std::set<Drop>& seen() {
     static std::set<Drop> reasons;
@@ -45,16 +38,16 @@ Bytes cut(Bytes bytes, std::size_t length) {
     return bytes;
 }
 
-struct Row {
+struct PacketRow {
     const char* what;
     std::function<Bytes(const Testbed&)> frame; // as the host sends it to the VPC port
     Drop reason;
 };
 
-Row ip_row(const char* what, Bytes packet, Drop reason, uint16_t type = kIpv4) {
+PacketRow ip_row(const char* what, Bytes packet, Drop reason, uint16_t type = kIpv4) {
     return {what, [=](const Testbed& bed) { return bed.host_frame(packet, type); }, reason};
 }
-Row raw_row(const char* what, Bytes frame, Drop reason) {
+PacketRow raw_row(const char* what, Bytes frame, Drop reason) {
     return {what, [=](const Testbed&) { return frame; }, reason};
 }
 
@@ -93,7 +86,7 @@ Bytes nine_extension_headers() {
     return chain + dest_options(wire::kProtoUdp) + udp(1, 2, {});
 }
 
-std::vector<Row> link_rows() {
+std::vector<PacketRow> link_rows() {
     const Bytes untagged = ethernet({kVpcMac}, kIpv4, good4());
     return {
         raw_row("runt of 13 octets", cut(untagged, 13), Drop::frame_truncated),
@@ -121,7 +114,7 @@ std::vector<Row> link_rows() {
     };
 }
 
-std::vector<Row> ipv4_rows() {
+std::vector<PacketRow> ipv4_rows() {
     const auto from = [](const char* addr) { return patched4(12, octets(v4(addr))); };
     const auto to = [](const char* addr) { return patched4(16, octets(v4(addr))); };
     return {
@@ -167,7 +160,7 @@ std::vector<Row> ipv4_rows() {
     };
 }
 
-std::vector<Row> ipv6_rows() {
+std::vector<PacketRow> ipv6_rows() {
     const auto row = [](const char* what, const Bytes& packet, Drop reason) {
         return ip_row(what, packet, reason, kIpv6);
     };
@@ -208,7 +201,7 @@ std::vector<Row> ipv6_rows() {
     };
 }
 
-void expect_dropped(Testbed& bed, const Row& row) {
+void expect_dropped(Testbed& bed, const PacketRow& row) {
     SCOPED_TRACE(row.what);
     const uint64_t before = bed.drops(row.reason);
     const uint64_t total = bed.total_drops();
@@ -222,19 +215,19 @@ void expect_dropped(Testbed& bed, const Row& row) {
 
 TEST(PacketTable, BadLinkHeaders) {
     Testbed bed;
-    for (const Row& row : link_rows())
+    for (const PacketRow& row : link_rows())
         expect_dropped(bed, row);
 }
 
 TEST(PacketTable, BadIpv4) {
     Testbed bed;
-    for (const Row& row : ipv4_rows())
+    for (const PacketRow& row : ipv4_rows())
         expect_dropped(bed, row);
 }
 
 TEST(PacketTable, BadIpv6) {
     Testbed bed;
-    for (Row row : ipv6_rows()) {
+    for (PacketRow row : ipv6_rows()) {
         if (std::string(row.what).find("multicast frame") != std::string::npos)
             row.frame = [](const Testbed&) { return ethernet({kBroadcastMac}, kIpv6, good6()); };
         expect_dropped(bed, row);

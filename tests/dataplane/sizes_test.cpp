@@ -17,18 +17,16 @@ std::set<Drop>& seen_drop_reasons();
 
 namespace {
 
-const Ipv4Addr kHost4 = v4("10.1.0.9"), kRemote4 = v4("10.2.3.4");
-const Ipv6Addr kHost6 = v6("fd00:1::9"), kRemote6 = v6("fd00:2::4");
-constexpr std::size_t kTagged = 18, kUntagged = 14;
+constexpr std::size_t kTaggedHeader = 18, kUntaggedHeader = 14;
 
 uint16_t type_of(bool six) {
     return six ? wire::kEtherTypeIpv6 : wire::kEtherTypeIpv4;
 }
-Bytes outward(bool six, std::size_t length) {
+Bytes outward_of(bool six, std::size_t length) {
     return six ? ipv6({kHost6, kRemote6}, udp(1, 2, ramp(length - 48)))
                : ipv4({kHost4, kRemote4}, udp(1, 2, ramp(length - 28)));
 }
-Bytes inward(bool six, std::size_t length) {
+Bytes inward_of(bool six, std::size_t length) {
     return six ? ipv6({kRemote6, kHost6}, udp(1, 2, ramp(length - 48)))
                : ipv4({kRemote4, kHost4}, udp(1, 2, ramp(length - 28)));
 }
@@ -38,12 +36,9 @@ Bytes as_forwarded(bool six, Bytes packet) {
     --packet[7];
     return packet;
 }
-std::vector<Bytes> from_channels(Testbed& bed) {
-    auto out = bed.received(kCh0);
-    for (auto& more : bed.received(kCh1))
-        out.push_back(std::move(more));
+std::vector<Bytes> opened_by(Testbed& bed) {
     std::vector<Bytes> plain;
-    for (const Bytes& frame : out)
+    for (const Bytes& frame : from_channels(bed))
         plain.push_back(bed.open(frame).value());
     return plain;
 }
@@ -72,16 +67,16 @@ TEST(Sizes, WholePacketsCrossUpToThePortsMtu) {
                 if (length > row.mtu)
                     break;
                 SCOPED_TRACE(testing::Message() << row.mtu << ": " << length << " six " << six);
-                bed.send(kVpc, bed.host_frame(outward(six, length), type_of(six)));
-                const auto out = from_channels(bed);
+                bed.send(kVpc, bed.host_frame(outward_of(six, length), type_of(six)));
+                const auto out = opened_by(bed);
                 ASSERT_EQ(out.size(), 1u);
-                EXPECT_EQ(Bytes(out[0].begin() + kTagged, out[0].end()),
-                          as_forwarded(six, outward(six, length)));
-                bed.send(kCh0, bed.protect(bed.peer_frame(inward(six, length), type_of(six))));
+                EXPECT_EQ(Bytes(out[0].begin() + kTaggedHeader, out[0].end()),
+                          as_forwarded(six, outward_of(six, length)));
+                bed.send(kCh0, bed.protect(bed.peer_frame(inward_of(six, length), type_of(six))));
                 const auto in = bed.received(kVpc);
                 ASSERT_EQ(in.size(), 1u);
-                EXPECT_EQ(Bytes(in[0].begin() + kUntagged, in[0].end()),
-                          as_forwarded(six, inward(six, length)));
+                EXPECT_EQ(Bytes(in[0].begin() + kUntaggedHeader, in[0].end()),
+                          as_forwarded(six, inward_of(six, length)));
             }
         EXPECT_EQ(bed.total_drops(), 0u);
         EXPECT_EQ(bed.accounting().unaccounted(), 0);
@@ -95,14 +90,15 @@ TEST(Sizes, FramesOverThePortsLimitHaveTheirReason) {
         options.mtu = mtu;
         Testbed bed(std::move(options));
         const auto length = std::size_t{mtu};
-        bed.send(kVpc, ethernet({kVpcMac, kHostMac, kOtherVlan}, 0x0800, outward(false, length)));
+        bed.send(kVpc,
+                 ethernet({kVpcMac, kHostMac, kOtherVlan}, 0x0800, outward_of(false, length)));
         EXPECT_EQ(bed.drops(Drop::frame_oversized), 0u);
         bed.send(kVpc,
-                 ethernet({kVpcMac, kHostMac, kOtherVlan}, 0x0800, outward(false, length + 1)));
+                 ethernet({kVpcMac, kHostMac, kOtherVlan}, 0x0800, outward_of(false, length + 1)));
         EXPECT_EQ(bed.drops(Drop::frame_oversized), 1u);
-        bed.send(kCh0, bed.protect(bed.peer_frame(inward(false, length))));
+        bed.send(kCh0, bed.protect(bed.peer_frame(inward_of(false, length))));
         EXPECT_EQ(bed.drops(Drop::frame_oversized), 1u);
-        bed.send(kCh0, bed.protect(bed.peer_frame(inward(false, length + 1))));
+        bed.send(kCh0, bed.protect(bed.peer_frame(inward_of(false, length + 1))));
         EXPECT_EQ(bed.drops(Drop::frame_oversized), 2u);
         EXPECT_EQ(bed.accounting().unaccounted(), 0);
     }
@@ -139,21 +135,21 @@ TEST(Sizes, TheSenderIsToldTheMtu) {
             options.attachment_mtu = static_cast<uint16_t>(mtu + 1);
             Testbed bed(std::move(options));
             SCOPED_TRACE(testing::Message() << mtu << " six " << six);
-            bed.send(kVpc, bed.host_frame(outward(six, mtu), type_of(six)));
-            EXPECT_EQ(from_channels(bed).size(), 1u);
-            bed.send(kVpc, bed.host_frame(outward(six, mtu + 1u), type_of(six)));
+            bed.send(kVpc, bed.host_frame(outward_of(six, mtu), type_of(six)));
+            EXPECT_EQ(opened_by(bed).size(), 1u);
+            bed.send(kVpc, bed.host_frame(outward_of(six, mtu + 1u), type_of(six)));
             bed.settle();
-            EXPECT_EQ(told(bed.received(kVpc), kUntagged), std::vector<int>{mtu});
-            EXPECT_TRUE(from_channels(bed).empty());
+            EXPECT_EQ(told(bed.received(kVpc), kUntaggedHeader), std::vector<int>{mtu});
+            EXPECT_TRUE(opened_by(bed).empty());
             EXPECT_EQ(bed.drops(Drop::mtu_exceeded), 1u);
 
-            bed.send(kCh0, bed.protect(bed.peer_frame(inward(six, mtu + 1u), type_of(six))));
+            bed.send(kCh0, bed.protect(bed.peer_frame(inward_of(six, mtu + 1u), type_of(six))));
             EXPECT_EQ(bed.received(kVpc).size(), 1u);
             if (mtu + 2 > 9100)
                 continue; // no such frame comes from the channel
-            bed.send(kCh0, bed.protect(bed.peer_frame(inward(six, mtu + 2u), type_of(six))));
+            bed.send(kCh0, bed.protect(bed.peer_frame(inward_of(six, mtu + 2u), type_of(six))));
             bed.settle();
-            EXPECT_EQ(told(from_channels(bed), kTagged), std::vector<int>{mtu + 1});
+            EXPECT_EQ(told(opened_by(bed), kTaggedHeader), std::vector<int>{mtu + 1});
             EXPECT_TRUE(bed.received(kVpc).empty());
             EXPECT_EQ(bed.drops(Drop::mtu_exceeded), 2u);
             EXPECT_EQ(bed.total_drops(), 2u);

@@ -23,7 +23,7 @@
 namespace isthmus::test {
 namespace {
 
-rte_mempool* pool = nullptr;
+rte_mempool* default_pool = nullptr;
 
 control::Config make_config(const TestbedOptions& options) {
     control::Config config;
@@ -111,7 +111,7 @@ void start_test_eal(const char* program) {
         fmt::print(stderr, "{}\n", started.error().message);
         std::exit(1);
     }
-    pool = must(dataplane::make_packet_pool(16384, dataplane::packet_room(1500)));
+    default_pool = must(dataplane::make_packet_pool(16384, dataplane::packet_room(1500)));
 }
 
 unsigned test_worker_core() {
@@ -126,7 +126,7 @@ unsigned test_worker_core() {
 }
 
 rte_mempool* test_pool() {
-    return pool;
+    return default_pool;
 }
 
 rte_mempool* jumbo_pool() {
@@ -154,7 +154,7 @@ std::vector<std::unique_ptr<dataplane::Port>> Testbed::make_ports(const control:
 }
 
 Testbed::Testbed(TestbedOptions options)
-    : pool_(options.mtu > 1500 ? jumbo_pool() : pool),
+    : pool_(options.mtu > 1500 ? jumbo_pool() : default_pool),
       now_ns_(static_cast<uint64_t>(
           std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count())),
       aead_(must(macsec::make_aead("openssl"))) {
@@ -391,6 +391,13 @@ uint64_t Testbed::total_drops() const {
     for (const uint64_t packets : accounting().drops)
         total += packets;
     return total;
+}
+
+std::vector<Bytes> from_channels(Testbed& bed) {
+    auto out = bed.received(kCh0);
+    for (auto& more : bed.received(kCh1))
+        out.push_back(std::move(more));
+    return out;
 }
 
 } // namespace isthmus::test

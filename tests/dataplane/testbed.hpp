@@ -33,6 +33,9 @@ inline const MacAddr kCh0Mac{{2, 0, 0, 0, 0, 2}};
 inline const MacAddr kCh1Mac{{2, 0, 0, 0, 0, 3}};
 inline const MacAddr kHostMac{{2, 0xaa, 0, 0, 0, 1}};
 inline const MacAddr kPeerMac{{2, 0xbb, 0, 0, 0, 1}};
+inline const Ipv4Addr kHost4 = v4("10.1.0.9"), kRemote4 = v4("10.2.3.4");
+inline const Ipv6Addr kHost6 = v6("fd00:1::9"), kRemote6 = v6("fd00:2::4");
+inline constexpr uint16_t kIpv4 = wire::kEtherTypeIpv4, kIpv6 = wire::kEtherTypeIpv6;
 inline constexpr uint16_t kFeatureVlan = 1100;
 inline constexpr uint16_t kOtherVlan = 100;
 
@@ -139,6 +142,9 @@ class Testbed {
     PeerReceiver peer_rx_[2][kMostWorkers]; // by channel and worker of the edge
     macsec::SecyCounters peer_secy_;
 };
+
+// What has come out of either channel since the last call, of the first before the second.
+std::vector<Bytes> from_channels(Testbed& bed);
 
 // The SAKs of both directions; 32 octets each.
 inline Bytes edge_sak() {

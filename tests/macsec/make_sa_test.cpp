@@ -6,7 +6,7 @@
 namespace isthmus::macsec::test {
 namespace {
 
-struct Row {
+struct SaRow {
     const char* field; // nullptr: it is made
     CipherSuite suite;
     uint8_t an;
@@ -17,7 +17,7 @@ struct Row {
 
 TEST(SaLimits, RefuseWhatTheStandardDoesNotAllow) {
     using enum CipherSuite;
-    const Row rows[] = {
+    const SaRow rows[] = {
         {nullptr, gcm_aes_128, 3, 16, 0xffff'ffff, false},
         {nullptr, gcm_aes_256, 0, 32, 1, false},
         {nullptr, gcm_aes_xpn_128, 0, 16, 0x1'0000'0000, true},
@@ -36,7 +36,7 @@ TEST(SaLimits, RefuseWhatTheStandardDoesNotAllow) {
         {"salt", gcm_aes_128, 0, 16, 1, true},
         {"salt", gcm_aes_xpn_256, 0, 32, 1, false},
     };
-    for (const Row& row : rows) {
+    for (const SaRow& row : rows) {
         const Octets sak(row.sak_length, 0xa5);
         const SaSpec spec{row.suite, row.an, sak, kPeerSci,
                           row.xpn ? std::optional(kTestXpn) : std::nullopt};

@@ -11,7 +11,7 @@ namespace {
 
 using enum PacketNumbers::Owner;
 
-struct Row {
+struct NumbersRow {
     uint64_t first, limit;
     uint32_t count;
     uint64_t granted_first;
@@ -20,7 +20,7 @@ struct Row {
 
 TEST(PacketNumbers, RunsAtTheLimit) {
     constexpr uint64_t kMax = UINT64_MAX;
-    constexpr Row kRows[] = {
+    constexpr NumbersRow kRows[] = {
         {1, 100, 64, 1, 64},
         {1, 64, 64, 1, 64},
         {1, 63, 64, 1, 63},
@@ -32,7 +32,7 @@ TEST(PacketNumbers, RunsAtTheLimit) {
         {kMax - 0xffff - 3, kMax - 0xffff, 64, kMax - 0xffff - 3, 4},
     };
     for (auto owner : {per_worker, shared}) {
-        for (const Row& row : kRows) {
+        for (const NumbersRow& row : kRows) {
             PacketNumbers pn(owner, row.first, row.limit);
             const PacketNumbers::Run run = pn.take(row.count);
             EXPECT_EQ(run.count, row.granted);

@@ -10,8 +10,6 @@ namespace {
 constexpr std::size_t kLongestUserData = 1600;
 constexpr uint8_t kForms[] = {kTciExplicitSci, kTciEndStation, kTciSingleCopyBroadcast,
                               kTciEndStation | kTciSingleCopyBroadcast, 0};
-const Octets kTag = {0x81, 0x00, 0x60, 0x2a};
-const Octets kTwoTags = {0x88, 0xa8, 0x00, 0x07, 0x81, 0x00, 0x60, 0x2a};
 
 // The SCI that a form of tag stands for.
 Sci sci_of(uint8_t form) {

@@ -61,11 +61,9 @@ class Burst {
     std::vector<Run> runs_;
 };
 
-using enum ProtectVerdict;
-
 std::vector<ProtectVerdict> first_ok(std::size_t granted, std::size_t count) {
-    std::vector<ProtectVerdict> all(count, pn_exhausted);
-    std::fill_n(all.begin(), granted, ok);
+    std::vector<ProtectVerdict> all(count, ProtectVerdict::pn_exhausted);
+    std::fill_n(all.begin(), granted, ProtectVerdict::ok);
     return all;
 }
 
@@ -126,7 +124,7 @@ TEST(Protect, FailsClosedWithoutSa) {
     for (const TxBinding* binding : {&no_sa, &no_sc}) {
         Burst burst(3, *binding, tx.secy);
         burst.protect();
-        EXPECT_EQ(burst.verdicts(), std::vector(3, no_tx_sa));
+        EXPECT_EQ(burst.verdicts(), std::vector(3, ProtectVerdict::no_tx_sa));
         EXPECT_EQ(burst.octets(2), plain_frame(60));
     }
     EXPECT_EQ(tx.sa->pn->next(), 1u);
@@ -142,7 +140,7 @@ TEST(Protect, ProtectFramesOff) {
         binding->protect_frames = false;
         Burst burst(5, *binding, tx.secy);
         burst.protect();
-        EXPECT_EQ(burst.verdicts(), std::vector(5, ok));
+        EXPECT_EQ(burst.verdicts(), std::vector(5, ProtectVerdict::ok));
         for (std::size_t i = 0; i < 5; ++i)
             EXPECT_EQ(burst.octets(i), plain_frame(60));
     }
@@ -153,6 +151,7 @@ TEST(Protect, ProtectFramesOff) {
 
 // The limit is that of the protected frame; a refused one takes no packet number.
 TEST(Protect, TooLong) {
+    using enum ProtectVerdict;
     struct Row {
         uint8_t tci;
         uint32_t overhead;
@@ -200,7 +199,9 @@ TEST(Protect, MixedBatchKeepsPacketNumbersPerSa) {
     burst.protect();
     for (std::size_t i = 0; i < kBurstMax; ++i) {
         const auto turn = static_cast<uint32_t>(i / 4);
-        ASSERT_EQ(burst.frames[i].verdict, i % 4 == 2 ? no_tx_sa : ok) << i;
+        ASSERT_EQ(burst.frames[i].verdict,
+                  i % 4 == 2 ? ProtectVerdict::no_tx_sa : ProtectVerdict::ok)
+            << i;
         if (i % 4 < 2) {
             EXPECT_EQ(burst.pn(i), i % 4 == 0 ? 1 + turn : 500 + turn);
             EXPECT_EQ((i % 4 == 0 ? first_rx : second_rx).receive(burst.octets(i)).verdict,

@@ -10,7 +10,7 @@ namespace isthmus::macsec::test {
 namespace {
 
 __extension__ using Wide = __int128;
-constexpr Wide kTurn = Wide{1} << 32;
+constexpr Wide kWideTurn = Wide{1} << 32;
 
 bool is_low(ReplayState& state, uint64_t pn) {
     return ReplayState::Working(state).is_low(pn);
@@ -32,10 +32,10 @@ class SlowModel {
 
     // The smallest number with this lower half that is not below the half turn of lowestPN.
     [[nodiscard]] Wide recover(uint32_t received) const {
-        const Wide half = kTurn / 2;
-        Wide number = lowest_ / half * half / kTurn * kTurn + received;
+        const Wide half = kWideTurn / 2;
+        Wide number = lowest_ / half * half / kWideTurn * kWideTurn + received;
         while (number < lowest_ / half * half)
-            number += kTurn;
+            number += kWideTurn;
         return number;
     }
     [[nodiscard]] bool late(Wide pn) const {

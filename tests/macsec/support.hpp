@@ -39,6 +39,9 @@ inline constexpr XpnParameters kTestXpn{
 inline constexpr std::string_view kSourceAddress = "02aabbccdd0e";
 inline constexpr Sci kPeerSci{0x02aabbccdd0e0001};
 inline constexpr Sci kSingleCopySci{0x02aabbccdd0e0000};
+// VLAN tags before what they are in front of.
+inline const Octets kTag = {0x81, 0x00, 0x60, 0x2a};
+inline const Octets kTwoTags = {0x88, 0xa8, 0x00, 0x07, 0x81, 0x00, 0x60, 0x2a};
 inline constexpr Sci kOtherSci{0x02aabbccdd0f0001};
 
 // The forms of tag that we send and receive.

@@ -11,8 +11,6 @@ using enum ValidateVerdict;
 
 constexpr uint8_t kOffsets[] = {0, 30, 50};
 constexpr uint16_t kEtherTypes[] = {0x88e5, 0x876f, 0x9100, 0xe588};
-const Octets kTag = {0x81, 0x00, 0x60, 0x2a};
-const Octets kTwoTags = {0x88, 0xa8, 0x00, 0x07, 0x81, 0x00, 0x60, 0x2a};
 
 TEST(ConfidentialityOffset, UserDataShorterEqualAndLonger) {
     for (uint8_t offset : kOffsets) {

@@ -47,7 +47,7 @@ struct Expect {
     ValidateVerdict verdict;
     Counts counts;
 };
-struct Row {
+struct RuleRow {
     const char* rule;
     FrameRecipe frame;
     Expect strict, check, disabled;
@@ -57,26 +57,26 @@ struct Row {
     bool sa_in_use = true;
 };
 
-Row always(const char* rule, const FrameRecipe& frame, ValidateVerdict verdict,
-           const Counts& counts, std::vector<Sci> scs = {kPeerSci}) {
+RuleRow always(const char* rule, const FrameRecipe& frame, ValidateVerdict verdict,
+               const Counts& counts, std::vector<Sci> scs = {kPeerSci}) {
     return {rule, frame, {verdict, counts}, {verdict, counts}, {verdict, counts}, std::move(scs)};
 }
 // A frame that validates: encrypted, so that without validation there is nothing to deliver.
-Row valid(const char* rule, const FrameRecipe& frame, std::vector<Sci> scs = {kPeerSci}) {
+RuleRow valid(const char* rule, const FrameRecipe& frame, std::vector<Sci> scs = {kPeerSci}) {
     const Expect accepted{ok, {.ok = 1, .decrypted = frame.plain.size() - 12, .sa_ok = 1}};
     return {
         rule,          frame, accepted, accepted, {not_valid, {.not_valid = 1, .sa_not_valid = 1}},
         std::move(scs)};
 }
 // An encrypted frame that does not validate; its Secure Data has so many octets.
-Row refused(const char* rule, const FrameRecipe& frame, uint64_t octets,
-            std::vector<Sci> scs = {kPeerSci}) {
+RuleRow refused(const char* rule, const FrameRecipe& frame, uint64_t octets,
+                std::vector<Sci> scs = {kPeerSci}) {
     const Expect seen{not_valid, {.not_valid = 1, .decrypted = octets, .sa_not_valid = 1}};
     return {rule,          frame, seen, seen, {not_valid, {.not_valid = 1, .sa_not_valid = 1}},
             std::move(scs)};
 }
 
-void run_row(const Row& row, ValidateFrames mode, const Expect& expect) {
+void run_row(const RuleRow& row, ValidateFrames mode, const Expect& expect) {
     RxSide rx;
     rx.binding.validate_frames = mode;
     rx.binding.replay_protect = row.replay_protect;
@@ -103,8 +103,8 @@ void run_row(const Row& row, ValidateFrames mode, const Expect& expect) {
     }
 }
 
-void run(const std::vector<Row>& rows) {
-    for (const Row& row : rows) {
+void run(const std::vector<RuleRow>& rows) {
+    for (const RuleRow& row : rows) {
         SCOPED_TRACE(row.rule);
         {
             SCOPED_TRACE("strict");
@@ -216,14 +216,14 @@ TEST(Validate, SaRules) {
     const Expect missing_delivered{ok, {.unused_sa = 1}};
     const Expect unused{not_using_sa, {.not_using_sa = 1, .sa_not_using_sa = 1}};
     const Expect unused_delivered{ok, {.unused_sa = 1, .sa_unused_sa = 1}};
-    Row encrypted{"SA not in use, encrypted", {}, unused, unused, unused};
-    Row clear{"SA not in use, integrity only", kIntegrityOnly, unused, unused_delivered,
-              unused_delivered};
-    Row old{"SA not in use comes before late", kIntegrityOnly, unused, unused_delivered,
-            unused_delivered};
-    Row changed{"SA not in use, C without E", with_tci(0x24), unused, unused, unused};
+    RuleRow encrypted{"SA not in use, encrypted", {}, unused, unused, unused};
+    RuleRow clear{"SA not in use, integrity only", kIntegrityOnly, unused, unused_delivered,
+                  unused_delivered};
+    RuleRow old{"SA not in use comes before late", kIntegrityOnly, unused, unused_delivered,
+                unused_delivered};
+    RuleRow changed{"SA not in use, C without E", with_tci(0x24), unused, unused, unused};
     old.lowest_pn = 100;
-    for (Row* row : {&encrypted, &clear, &old, &changed})
+    for (RuleRow* row : {&encrypted, &clear, &old, &changed})
         row->sa_in_use = false;
     run({
         {"no SA, encrypted", with_an({}, 1), missing, missing, missing},
@@ -259,14 +259,14 @@ TEST(Validate, ValidityRules) {
 TEST(Validate, ReplayRules) {
     const auto row = [](const char* rule, const FrameRecipe& frame, bool replay_protect,
                         Expect strict, Expect check, Expect disabled) {
-        return Row{rule,
-                   with_pn(frame, 99),
-                   std::move(strict),
-                   std::move(check),
-                   std::move(disabled),
-                   {kPeerSci},
-                   100,
-                   replay_protect};
+        return RuleRow{rule,
+                       with_pn(frame, 99),
+                       std::move(strict),
+                       std::move(check),
+                       std::move(disabled),
+                       {kPeerSci},
+                       100,
+                       replay_protect};
     };
     const Expect is_late{late, {.late = 1}};
     const Expect delayed_conf{ok, {.delayed = 1, .decrypted = 64}};

@@ -1,4 +1,4 @@
-"""Adds up test cases: meson's reports of several build folders, and a list of single steps.
+"""Adds up test cases: meson's reports of several runs, and a list of single steps.
 
 Prints what failed, and as the last line "N passed, N failed". Exits non-zero if anything failed or
 if nothing was tested.
@@ -20,20 +20,19 @@ class Totals:
         self.failed = []
 
 
-def program_results(folder):
+def program_results(log):
     """Result of each test program, by its name: meson writes one JSON object per line."""
-    path = os.path.join(folder, "meson-logs", "testlog.json")
-    with open(path, encoding="utf-8") as file:
+    with open(log + ".json", encoding="utf-8") as file:
         return {entry["name"]: entry["result"] for entry in map(json.loads, file)}
 
 
-def add_build(totals, folder):
-    label = os.path.basename(folder)
+def add_run(totals, log):
+    label = os.path.basename(os.path.dirname(os.path.dirname(log)))
     try:
-        programs = program_results(folder)
-        root = ElementTree.parse(os.path.join(folder, "meson-logs", "testlog.junit.xml")).getroot()
+        programs = program_results(log)
+        root = ElementTree.parse(log + ".junit.xml").getroot()
     except (OSError, ValueError, ElementTree.ParseError) as error:
-        totals.failed.append(f"{label}: no test report ({error})")
+        totals.failed.append(f"{label}: no test report {os.path.basename(log)} ({error})")
         return
     bad = {name: result for name, result in programs.items() if result not in GOOD}
     explained = set()
@@ -75,13 +74,13 @@ def add_steps(totals, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", help="file of lines: passed|failed, TAB, name")
-    parser.add_argument("folders", nargs="*", help="meson build folders")
+    parser.add_argument("logs", nargs="*", help="BUILD/meson-logs/NAME, without endings")
     arguments = parser.parse_args()
     totals = Totals()
     if arguments.steps:
         add_steps(totals, arguments.steps)
-    for folder in arguments.folders:
-        add_build(totals, folder)
+    for log in arguments.logs:
+        add_run(totals, log)
     for name in totals.skipped:
         print(f"skipped  {name}")
     for name in totals.failed:

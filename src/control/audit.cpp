@@ -22,7 +22,7 @@ constexpr std::size_t kMaxBodyText = 4096;
 constexpr std::size_t kMaxPath = 1024;
 constexpr auto kSecrets = std::to_array<std::string_view>({"sak", "cak", "key", "psk", "password"});
 
-void write_value(JsonWriter& json, const JsonValue& value) {
+void write_audited(JsonWriter& json, const JsonValue& value) {
     if (const auto* flag = value.as<bool>()) {
         json.value(*flag);
     } else if (const auto* number = value.as<uint64_t>()) {
@@ -34,7 +34,7 @@ void write_value(JsonWriter& json, const JsonValue& value) {
     } else if (const auto* list = value.as<JsonArray>()) {
         json.begin_array();
         for (const JsonValue& element : *list)
-            write_value(json, element);
+            write_audited(json, element);
         json.end_array();
     } else if (const auto* object = value.as<JsonObject>()) {
         json.begin_object();
@@ -43,7 +43,7 @@ void write_value(JsonWriter& json, const JsonValue& value) {
             if (std::ranges::count(kSecrets, member.name) != 0)
                 json.value("(secret)");
             else
-                write_value(json, member.value);
+                write_audited(json, member.value);
         }
         json.end_object();
     } else {
@@ -51,7 +51,7 @@ void write_value(JsonWriter& json, const JsonValue& value) {
     }
 }
 
-uint64_t now_us() {
+uint64_t audit_time_us() {
     const auto since = std::chrono::system_clock::now().time_since_epoch();
     return static_cast<uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(since).count());
@@ -85,7 +85,7 @@ std::string audit_body(const JsonValue& body, std::size_t octets) {
     if (octets > kMaxBodyText)
         json.begin_object().member("octets", octets).end_object();
     else
-        write_value(json, body);
+        write_audited(json, body);
     return json.take();
 }
 
@@ -164,7 +164,7 @@ void AuditLog::record(const HttpRequest& request, const AuditTrail& trail,
     if (path_ == "none" || request.method == "GET" || request.method == "HEAD")
         return;
     JsonWriter json;
-    json.begin_object().member("time_us", now_us()).member("record", ++records_);
+    json.begin_object().member("time_us", audit_time_us()).member("record", ++records_);
     if (request.peer)
         json.member("uid", request.peer->uid)
             .member("gid", request.peer->gid)

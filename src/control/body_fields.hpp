@@ -3,6 +3,7 @@
 // fields, with their path, comes from the rows. Used by the body_*.cpp files alone.
 
 #include "control/json_value.hpp"
+#include "control/need.hpp"
 #include "isthmus/address.hpp"
 #include "isthmus/result.hpp"
 
@@ -31,8 +32,6 @@ struct FieldPath {
         return invalid_value(field.empty() ? "body" : field, std::move(value), std::move(limit));
     }
 };
-
-enum class Need : uint8_t { optional, required };
 
 template <class T> struct Field {
     std::string_view name;

@@ -3,6 +3,7 @@
 // refusal of unknown keys come from one row per key. Included by config.cpp alone: it pulls in
 // toml++.
 
+#include "control/need.hpp"
 #include "isthmus/result.hpp"
 
 #include <toml++/toml.h>
@@ -26,8 +27,6 @@ template <class T> struct Special {
 
 template <class T>
 using OptionTarget = std::variant<bool T::*, uint16_t T::*, uint32_t T::*, Special<T>>;
-
-enum class Need : uint8_t { optional, required };
 
 // `min` and `max` bound integers only; `help` says what the key is for, and for a limit that may
 // surprise, why it is so.

@@ -83,7 +83,7 @@ Result<void> read_port_state(PortDraft& draft, const JsonValue& value, const Fie
     return {};
 }
 
-constexpr auto kPortFields = std::to_array<Field<PortDraft>>({
+constexpr auto kDocumentPort = std::to_array<Field<PortDraft>>({
     {"name", Need::required, read_port_name},
     {"admin_state", Need::optional, read_port_state},
 });
@@ -175,7 +175,7 @@ Result<void> read_keys(ChannelDraft& draft, const JsonValue& value, const FieldP
 }
 
 // `name` stands first: keys depend on the channel's cipher suite.
-constexpr auto kChannelFields = std::to_array<Field<ChannelDraft>>({
+constexpr auto kDocumentChannel = std::to_array<Field<ChannelDraft>>({
     {"name", Need::required, read_channel_name},
     {"admin_state", Need::optional, read_channel_state},
     {"rx_scs", Need::optional, read_rx_scs},
@@ -184,21 +184,21 @@ constexpr auto kChannelFields = std::to_array<Field<ChannelDraft>>({
 
 // Attachments
 
-struct NeighbourDraft {
+struct NeighbourRow {
     std::optional<IpAddr> address;
     JsonValue rest{JsonObject{}}; // as the body of PUT has it
 };
 
-Result<void> read_address(NeighbourDraft& draft, const JsonValue& value, const FieldPath& path) {
-    return parsed<NeighbourDraft, &NeighbourDraft::address, parse_ip>(draft, value, path);
+Result<void> read_address(NeighbourRow& draft, const JsonValue& value, const FieldPath& path) {
+    return parsed<NeighbourRow, &NeighbourRow::address, parse_ip>(draft, value, path);
 }
 
-Result<void> keep_field(NeighbourDraft& draft, const JsonValue& value, const FieldPath& path) {
+Result<void> keep_field(NeighbourRow& draft, const JsonValue& value, const FieldPath& path) {
     std::get<JsonObject>(draft.rest.data).push_back({std::string(path.name), value});
     return {};
 }
 
-constexpr auto kNeighbourFields = std::to_array<Field<NeighbourDraft>>({
+constexpr auto kDocumentNeighbour = std::to_array<Field<NeighbourRow>>({
     {"address", Need::required, read_address},
     {"mac", Need::required, keep_field},
     {"channel", Need::optional, keep_field},
@@ -208,8 +208,8 @@ Result<void> read_neighbours(const Scope& scope, Attachment& spec, const JsonVal
                              const FieldPath& path) {
     return read_list(
         value, path, kMaxNeighbours, [&](const JsonValue& item, const FieldPath& here) {
-            NeighbourDraft draft;
-            if (auto read = read_object<NeighbourDraft>(draft, item, kNeighbourFields, here); !read)
+            NeighbourRow draft;
+            if (auto read = read_object<NeighbourRow>(draft, item, kDocumentNeighbour, here); !read)
                 return read;
             const auto body = read_neighbour(draft.rest, *scope.config, scope.edge);
             if (!body)
@@ -292,9 +292,9 @@ Result<void> read_attachments(EdgeDraft& draft, const JsonValue& value, const Fi
 constexpr auto kEdgeFields = std::to_array<Field<EdgeDraft>>({
     {"name", Need::required, read_edge_name},
     {"ports", Need::optional,
-     read_elements<DocumentEdge, &DocumentEdge::ports, DocumentPort, kPortFields>},
+     read_elements<DocumentEdge, &DocumentEdge::ports, DocumentPort, kDocumentPort>},
     {"channels", Need::optional,
-     read_elements<DocumentEdge, &DocumentEdge::channels, DocumentChannel, kChannelFields>},
+     read_elements<DocumentEdge, &DocumentEdge::channels, DocumentChannel, kDocumentChannel>},
     {"attachments", Need::optional, read_attachments},
 });
 

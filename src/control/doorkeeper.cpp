@@ -6,7 +6,7 @@ namespace isthmus::control {
 namespace {
 
 constexpr unsigned kRefusalsTold = 10; // each second
-constexpr uint64_t kSecondNs = 1'000'000'000;
+constexpr uint64_t kNsPerSecond = 1'000'000'000;
 
 } // namespace
 
@@ -15,7 +15,7 @@ std::optional<HttpResponse> Doorkeeper::operator()(const HttpRequest& request) {
     if (!refusal)
         return refusal;
     audit.record(request, {}, *refusal);
-    const uint64_t now = monotonic_ns() / kSecondNs;
+    const uint64_t now = monotonic_ns() / kNsPerSecond;
     if (now != second)
         told = 0;
     second = now;

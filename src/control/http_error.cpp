@@ -7,12 +7,12 @@
 namespace isthmus::control {
 namespace {
 
-struct Status {
+struct StatusName {
     ErrorCode code;
     unsigned status;
     std::string_view name;
 };
-constexpr auto kStatuses = std::to_array<Status>({
+constexpr auto kStatuses = std::to_array<StatusName>({
     {ErrorCode::invalid, 400, "invalid"},
     {ErrorCode::not_found, 404, "not_found"},
     {ErrorCode::conflict, 409, "conflict"},

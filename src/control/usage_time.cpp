@@ -13,9 +13,9 @@ namespace {
 
 constexpr int64_t kSecondMs = 1000, kMinuteMs = 60 * kSecondMs, kHourMs = 60 * kMinuteMs,
                   kDayMs = 24 * kHourMs;
-constexpr const char* kExpected =
+constexpr const char* kTimeExpected =
     "a time of RFC 3339 from 1970 to 9999, like 2026-11-28T13:05:00Z or 2026-11-28T14:05:00+01:00";
-constexpr std::size_t kMaxText = 64;
+constexpr std::size_t kMaxShown = 64;
 
 // Takes a text apart from its front; once something did not fit, nothing does.
 class Scanner {
@@ -72,9 +72,10 @@ std::chrono::year_month_day date_of(int64_t ms) {
 
 Result<int64_t> parse_time(std::string_view text, const char* field) {
     const auto refused = [&] {
-        const std::string shown(text.substr(0, kMaxText));
-        return Error{ErrorCode::invalid, fmt::format("{} {}: expected {}", field, shown, kExpected),
-                     field, shown, kExpected};
+        const std::string shown(text.substr(0, kMaxShown));
+        return Error{ErrorCode::invalid,
+                     fmt::format("{} {}: expected {}", field, shown, kTimeExpected), field, shown,
+                     kTimeExpected};
     };
     Scanner scanner(text);
     const auto year = static_cast<int>(scanner.number(4, 1970, 9999));

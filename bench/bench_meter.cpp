@@ -123,8 +123,8 @@ void one_by_one(benchmark::State& state) {
         uint32_t passed = 0;
         for (std::size_t i = first; i < first + kBurstMax; ++i) {
             const uint16_t slot = scene.slots[i];
-            passed += credits[slot].credit.conforms(
-                scene.buckets[slot], scene.attachments[slot].rate, scene.bytes[i], now);
+            passed += meter_whole({1, scene.bytes[i], slot}, 0, scene.attachments[slot].rate,
+                                  scene.buckets[slot], credits[slot].credit, now);
         }
         benchmark::DoNotOptimize(passed);
     });

@@ -9,8 +9,13 @@
 
 namespace isthmus::dataplane {
 
-// `length` octets from the system, zero, aligned to a huge page; a multiple of its size is mapped.
-// Nullptr without memory, errno says why. Any thread.
+inline constexpr std::size_t kLargePage = std::size_t{2} << 20; // octets
+[[nodiscard]] constexpr std::size_t whole_large_pages(std::size_t octets) noexcept {
+    return (octets + kLargePage - 1) / kLargePage * kLargePage;
+}
+
+// `length` octets from the system, zero, aligned to a huge page; whole ones are mapped. Nullptr
+// without memory, errno says why. Any thread.
 [[nodiscard]] std::byte* map_large_pages(std::size_t length) noexcept;
 
 // Of its own large pages what is large itself, from the heap what is small. Any thread.

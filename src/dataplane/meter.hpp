@@ -89,10 +89,6 @@ struct MeterCredit {
     BucketCredit committed;
     uint8_t group = 0; // scratch of meter_burst
     BucketCredit excess;
-
-    // One packet; false: red. A whole burst is cheaper with meter_burst.
-    [[nodiscard]] bool conforms(MeterBucket& bucket, const MeterRate& rate, uint32_t packet_bytes,
-                                uint64_t now_tsc) noexcept;
 };
 
 // Bit i: packet i of the burst. Packets in neither are green, or not limited.

@@ -1,5 +1,7 @@
 #include "dataplane/fib_arena.hpp"
 
+#include "dataplane/large_pages.hpp"
+
 #include <algorithm>
 #include <new>
 
@@ -8,32 +10,27 @@
 namespace isthmus::dataplane {
 namespace {
 
-constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kLineUnits = 64 / FibPool::kUnit;
-constexpr uint32_t kPagesTogether = kHugePage / (FibPool::kPageUnits * FibPool::kUnit);
+constexpr uint32_t kPagesTogether = kLargePage / (FibPool::kPageUnits * FibPool::kUnit);
 constexpr std::size_t kMostTables = 2'000'000;
-
-std::size_t round_up(std::size_t bytes, std::size_t to) {
-    return (bytes + to - 1) / to * to;
-}
 
 } // namespace
 
 FibPool::FibPool(std::size_t limit_bytes, FibPages pages)
-    : limit_(round_up(limit_bytes, kHugePage)), pages_(pages), free_(kMaxUnits + 1) {
+    : limit_(whole_large_pages(limit_bytes)), pages_(pages), free_(kMaxUnits + 1) {
     // Without access rights the range counts neither as memory nor towards an overcommit limit.
-    void* range = mmap(nullptr, limit_ + kHugePage, PROT_NONE,
+    void* range = mmap(nullptr, limit_ + kLargePage, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range == MAP_FAILED)
         throw std::bad_alloc();
     range_ = static_cast<std::byte*>(range);
-    base_ = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<uintptr_t>(range), kHugePage));
+    base_ = reinterpret_cast<std::byte*>(whole_large_pages(reinterpret_cast<uintptr_t>(range)));
     map_up_to(kReserved);
     next_unit_ = kReserved / kUnit; // index 0 means none
 }
 
 FibPool::~FibPool() {
-    munmap(range_, limit_ + kHugePage);
+    munmap(range_, limit_ + kLargePage);
 }
 
 FibIndex FibPool::allocate(uint32_t units) {
@@ -81,7 +78,7 @@ FibIndex FibPool::carve(std::size_t units) {
 }
 
 void FibPool::map_up_to(std::size_t bytes) {
-    const std::size_t wanted = round_up(bytes, kHugePage);
+    const std::size_t wanted = whole_large_pages(bytes);
     if (wanted > limit_)
         throw std::bad_alloc();
     std::byte* start = base_ + mapped_;

@@ -8,13 +8,8 @@
 namespace isthmus::dataplane {
 namespace {
 
-constexpr std::size_t kPage = std::size_t{2} << 20;
 // What is smaller would waste most of its page, and takes few ordinary ones.
 constexpr std::size_t kLarge = std::size_t{256} << 10;
-
-std::size_t whole_pages(std::size_t length) {
-    return (length + kPage - 1) / kPage * kPage;
-}
 
 class Large : public std::pmr::memory_resource {
     void* do_allocate(std::size_t bytes, std::size_t alignment) override {
@@ -29,7 +24,7 @@ class Large : public std::pmr::memory_resource {
         if (bytes < kLarge)
             heap_->deallocate(at, bytes, alignment);
         else
-            munmap(at, whole_pages(bytes));
+            munmap(at, whole_large_pages(bytes));
     }
     [[nodiscard]] bool do_is_equal(const memory_resource& other) const noexcept override {
         return this == &other;
@@ -56,23 +51,24 @@ class Shared : public std::pmr::memory_resource {
     }
 
     static constexpr std::size_t kSmall = 4096;
-    std::pmr::monotonic_buffer_resource pages_{kPage, &large_pages()};
+    std::pmr::monotonic_buffer_resource pages_{kLargePage, &large_pages()};
     std::pmr::unsynchronized_pool_resource pieces_{{0, kSmall}, &pages_};
 };
 
 } // namespace
 
 std::byte* map_large_pages(std::size_t length) noexcept {
-    const std::size_t whole = whole_pages(length);
-    void* range =
-        mmap(nullptr, whole + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const std::size_t whole = whole_large_pages(length);
+    void* range = mmap(nullptr, whole + kLargePage, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (range == MAP_FAILED)
         return nullptr;
     auto* const begin = static_cast<std::byte*>(range);
-    const std::size_t before = (kPage - reinterpret_cast<uintptr_t>(range) % kPage) % kPage;
+    const auto at = reinterpret_cast<uintptr_t>(range);
+    const std::size_t before = whole_large_pages(at) - at;
     if (before != 0)
         munmap(begin, before);
-    munmap(begin + before + whole, kPage - before);
+    munmap(begin + before + whole, kLargePage - before);
     (void)madvise(begin + before, whole, MADV_HUGEPAGE); // a wish
     return begin + before;
 }

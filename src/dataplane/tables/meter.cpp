@@ -146,16 +146,4 @@ void meter_group(const MeterGroup& group, const MeterPackets& packets, const Met
     colours.red |= group.packets & ~green & ~yellow;
 }
 
-bool MeterCredit::conforms(MeterBucket& bucket, const MeterRate& rate, uint32_t packet_bytes,
-                           uint64_t now_tsc) noexcept {
-    if (!rate.limited())
-        return true;
-    const auto bytes = static_cast<uint16_t>(std::min<uint32_t>(packet_bytes, UINT16_MAX));
-    if (take_all(bucket.committed, rate.committed, committed, bytes, now_tsc))
-        return true;
-    MeterColours colours;
-    meter_group({1, bytes, 0}, {{}, nullptr, &bytes}, rate, bucket, *this, now_tsc, colours);
-    return colours.red == 0;
-}
-
 } // namespace isthmus::dataplane

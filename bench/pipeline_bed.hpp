@@ -166,7 +166,8 @@ class Bed {
             peer_xpn = xpn;
             peer_xpn->ssci = 2;
         }
-        must(secys_[0]->add_tx_sa({0, sak, std::nullopt, xpn}));
+        for (auto& secy : secys_)
+            must(secy->add_tx_sa({0, sak, std::nullopt, xpn}));
         must(secys_[0]->add_rx_sc(sci));
         must(secys_[0]->add_rx_sa(sci, {0, peer_sak, 1, peer_xpn, true}));
         peer_sc_.sci = sci;

@@ -1,8 +1,9 @@
 // What a worker costs while nothing happens, and how long a packet waits for it: the share of a
 // core that an idle worker uses, and the time from a packet being there to rx_burst returning it,
-// for both values of `poll`, with a port that has a descriptor to wait for and one that has none.
+// for both values of `poll`, with a port that has a descriptor to wait for and one that has none;
+// and what the machine itself takes to wake a thread that does nothing but wait for a descriptor.
 //
-//   probe_idle        one worker on the last core that this process may use; about 60 s
+//   probe_idle        one worker on the last core that this process may use; about 80 s
 
 #include "control/control_plane.hpp"
 #include "control/state_store.hpp"
@@ -18,6 +19,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <poll.h>
 #include <random>
 #include <sched.h>
 #include <sys/eventfd.h>
@@ -126,6 +128,38 @@ Quantiles wake_up(ProbePort& port, std::chrono::microseconds least, int packets)
     return {us[us.size() / 2], us[us.size() * 99 / 100], us.back()};
 }
 
+// Prints the row of whoever polls the port now.
+void report(const char* name, ProbePort& port) {
+    std::this_thread::sleep_for(200ms);
+    const double idle = share_of_others(3s);
+    const Quantiles often = wake_up(port, 1ms, 2000);
+    const Quantiles seldom = wake_up(port, 100ms, 60);
+    fmt::print("| {} | {:.1f} % | {:.0f} / {:.0f} / {:.0f} | {:.0f} / {:.0f} / {:.0f} |\n", name,
+               idle, often.p50, often.p99, often.most, seldom.p50, seldom.p99, seldom.most);
+}
+
+void measure_machine(unsigned core) {
+    ProbePort port(true);
+    std::atomic<bool> stop{false};
+    std::thread waiter([&] {
+        cpu_set_t own;
+        CPU_ZERO(&own);
+        CPU_SET(core, &own);
+        sched_setaffinity(0, sizeof own, &own);
+        pollfd told{port.wait_fd(0), POLLIN, 0};
+        rte_mbuf* packet = nullptr;
+        while (!stop.load(std::memory_order_relaxed)) {
+            if (port.rx_burst(0, &packet, 1) != 0)
+                rte_pktmbuf_free(packet);
+            else if (poll(&told, 1, 1000) == 1)
+                port.disarm(0);
+        }
+    });
+    report("a thread that only waits for a descriptor", port);
+    stop.store(true, std::memory_order_relaxed);
+    waiter.join();
+}
+
 void measure(const char* name, control::PollMode mode, bool tells, unsigned core) {
     control::Config config;
     config.worker_cores = {core};
@@ -143,12 +177,7 @@ void measure(const char* name, control::PollMode mode, bool tells, unsigned core
     const auto plane = must(dataplane::Dataplane::create(std::move(setup)));
     plane->start();
     control::ControlPlane control(config, *plane, control::ControlOptions{});
-    std::this_thread::sleep_for(200ms);
-    const double idle = share_of_others(3s);
-    const Quantiles often = wake_up(port, 1ms, 2000);
-    const Quantiles seldom = wake_up(port, 100ms, 60);
-    fmt::print("| {} | {:.1f} % | {:.0f} / {:.0f} / {:.0f} | {:.0f} / {:.0f} / {:.0f} |\n", name,
-               idle, often.p50, often.p99, often.most, seldom.p50, seldom.p99, seldom.most);
+    report(name, port);
     plane->stop();
 }
 
@@ -170,6 +199,7 @@ int run(const char* program) {
     fmt::print("Wake-up: p50 / p99 / most, us from a packet being there to rx_burst returning it\n"
                "| poll | idle worker | a packet every 1 to 2 ms | every 100 to 200 ms |\n"
                "| --- | --- | --- | --- |\n");
+    measure_machine(cores.back());
     measure("`busy`", control::PollMode::busy, false, cores.back());
     measure("`adaptive`, port with a descriptor", control::PollMode::adaptive, true, cores.back());
     measure("`adaptive`, port without", control::PollMode::adaptive, false, cores.back());

@@ -3,9 +3,12 @@
 Every worker has a receive queue of its own (a capture from memory, for ever), and a VLAN with an
 attachment of its own unless --shared. All send to one channel on net_null. One worker runs on the
 second core, as in scripts/bench-peers; the other one on the first core, which the control thread
-and this program use as well. Rounds take turns; ratios are taken within a round.
+and this program use as well. Both edges are there all the time, and one of them is stopped: so
+turns are short, and what other guests do to the clock of the cores falls on both. Ratios are taken
+within a round.
 """
 
+import contextlib
 import os
 import signal
 import statistics
@@ -13,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from bench_peers import ENOUGH_CPU, SETTLE_SECONDS, checked, common_options, markdown, numbers
+from bench_peers import ENOUGH_CPU, checked, common_options, markdown, numbers
 from bench_peers import spread, stop_on_signal, write_report
 from bench_peers_feed import write_capture
 from bench_peers_process import ProgramError, Setup
@@ -25,6 +28,7 @@ GOAL = 1.85
 # Of /proc/stat.
 STEAL, STAT_FIELDS = 7, 8
 STAMP_NS, STAMP_TRIES = 3_000_000, 10
+SETTLE_SECONDS = 0.02  # caches and branch predictors of an edge that goes on
 
 
 class Edge(Isthmusd):
@@ -36,6 +40,17 @@ class Edge(Isthmusd):
 
     def _attachments(self):
         return [(VPC_VLAN + number, CHANNEL_VLAN + number) for number in sorted(set(self._numbers))]
+
+    def __exit__(self, *error):
+        self.go_on()
+        return super().__exit__(*error)
+
+    def stop(self):
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        if self._process is not None:
+            os.kill(self._process.pid, signal.SIGCONT)
 
     def cpu_times(self):
         """Nanoseconds of CPU time of (control thread and helpers, each worker)."""
@@ -80,12 +95,13 @@ def stamp(edge):
     return best[1]
 
 
-def sample(setup, size, macsec, workers, arguments):
-    with Edge(setup, size, macsec, workers, arguments.shared) as edge:
-        time.sleep(SETTLE_SECONDS)
-        begin = stamp(edge)
-        time.sleep(arguments.seconds)
-        end = stamp(edge)
+def sample(edge, workers, seconds):
+    edge.go_on()
+    time.sleep(SETTLE_SECONDS)
+    begin = stamp(edge)
+    time.sleep(seconds)
+    end = stamp(edge)
+    edge.stop()
     wall = end["ns"] - begin["ns"]
     sent = end["tx"] - begin["tx"]
     if sent < 0.99 * (end["rx"] - begin["rx"]):
@@ -103,20 +119,31 @@ def sample(setup, size, macsec, workers, arguments):
     }
 
 
+def rounds_of(setup, kind, size, arguments):
+    """Samples by number of workers, for each round."""
+    with contextlib.ExitStack() as stack:
+        edges = {}
+        for workers in WORKERS:
+            edge = Edge(setup, size, kind == "macsec", workers, arguments.shared)
+            edges[workers] = stack.enter_context(edge)
+            edge.stop()
+        for number in range(arguments.rounds):
+            # Whoever comes first in one round comes last in the next one.
+            order = WORKERS if number % 2 == 0 else WORKERS[::-1]
+            yield {n: sample(edges[n], n, arguments.seconds) for n in order}
+
+
 def measure(setup, arguments):
     """One entry per kind, size and round: samples by number of workers."""
     results = []
-    for number in range(arguments.rounds):
-        for kind, size in ((k, s) for k in arguments.kinds for s in arguments.sizes):
-            # Whoever comes first in one round comes last in the next one.
-            order = WORKERS if number % 2 == 0 else WORKERS[::-1]
-            try:
-                by = {n: sample(setup, size, kind == "macsec", n, arguments) for n in order}
-            except ProgramError as error:
-                raise SystemExit(f"bench-workers: {kind}, {size} B: {error}") from error
-            results.append({"kind": kind, "size": size, "workers": by})
-            rates = ", ".join(f"{n}: {by[n]['mpps']:.2f}" for n in WORKERS)
-            print(f"round {number + 1}: {kind}, {size} B, Mpps of {rates}", file=sys.stderr)
+    for kind, size in ((k, s) for k in arguments.kinds for s in arguments.sizes):
+        try:
+            for number, by in enumerate(rounds_of(setup, kind, size, arguments), 1):
+                results.append({"kind": kind, "size": size, "workers": by})
+                rates = ", ".join(f"{n}: {by[n]['mpps']:.2f}" for n in WORKERS)
+                print(f"round {number}: {kind}, {size} B, Mpps of {rates}", file=sys.stderr)
+        except ProgramError as error:
+            raise SystemExit(f"bench-workers: {kind}, {size} B: {error}") from error
     return results
 
 
@@ -171,7 +198,7 @@ def show(results, arguments):
 
 
 def options():
-    parser = common_options("scripts/bench-workers", __doc__, rounds=7, seconds=1)
+    parser = common_options("scripts/bench-workers", __doc__, rounds=50, seconds=0.2)
     parser.add_argument("--sizes", type=numbers, default=[60, 1400], help="default 60,1400")
     parser.add_argument(
         "--kinds", type=lambda text: text.split(","), default=["plain", "macsec"],

@@ -198,7 +198,7 @@ def show(results, arguments):
 
 
 def options():
-    parser = common_options("scripts/bench-workers", __doc__, rounds=50, seconds=0.2)
+    parser = common_options("scripts/bench-workers", __doc__, rounds=25, seconds=0.2)
     parser.add_argument("--sizes", type=numbers, default=[60, 1400], help="default 60,1400")
     parser.add_argument(
         "--kinds", type=lambda text: text.split(","), default=["plain", "macsec"],

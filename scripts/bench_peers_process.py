@@ -47,6 +47,8 @@ def _free_hugepage_mb():
 class Program:
     """A process with a folder of its own; a context manager. Subclasses know its counters."""
 
+    DEATH_SIGNAL = "TERM"  # when this process ends without a word
+
     def __init__(self, setup):
         self.setup = setup
         self._folder = tempfile.TemporaryDirectory(dir=setup.folder)
@@ -57,7 +59,7 @@ class Program:
     def start(self, command, env=None, niceness=-20):
         # It ends with this process, may use both cores, and goes before what else wants them.
         cores = f"{self.setup.main_core},{self.setup.worker_core}"
-        prefix = ["setpriv", "--pdeathsig", "TERM", "taskset", "--cpu-list", cores]
+        prefix = ["setpriv", "--pdeathsig", self.DEATH_SIGNAL, "taskset", "--cpu-list", cores]
         prefix += ["nice", f"--adjustment={niceness}"]
         with open(self._log_path, "wb") as log:
             self._process = subprocess.Popen(

@@ -32,6 +32,8 @@ SETTLE_SECONDS = 0.02  # caches and branch predictors of an edge that goes on
 
 
 class Edge(Isthmusd):
+    DEATH_SIGNAL = "KILL"  # who is stopped does not hear another one
+
     def __init__(self, setup, size, macsec, workers, shared):
         super().__init__(setup, size, macsec)
         self._worker_cores = [setup.worker_core, setup.main_core][:workers]
@@ -46,11 +48,11 @@ class Edge(Isthmusd):
         return super().__exit__(*error)
 
     def stop(self):
-        os.kill(self._process.pid, signal.SIGSTOP)
+        self._process.send_signal(signal.SIGSTOP)
 
     def go_on(self):
         if self._process is not None:
-            os.kill(self._process.pid, signal.SIGCONT)
+            self._process.send_signal(signal.SIGCONT)
 
     def cpu_times(self):
         """Nanoseconds of CPU time of (control thread and helpers, each worker)."""

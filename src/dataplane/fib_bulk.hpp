@@ -125,15 +125,16 @@ uint32_t pass_pages(const std::byte* base, const Ipv6Addr* addresses, Entry* val
     return deeper;
 }
 
-// The first levels of a direct table, from the one that begins with bit kFrom on, which `place` is
-// of. At which of them a look-up ends can not be predicted: it goes on to the last one without
-// moving. That is written in assembly because compilers make a branch of anything else; it doubles
-// the time of IPv6.
+// `below` if the entry is a child, else `place`. At which level a look-up ends can not be
+// predicted: it goes on to the last one without moving. In assembly because compilers make a branch
+// of anything else; it doubles the time of IPv6.
 [[gnu::always_inline]] inline const Entry* below_if_child(Entry entry, const Entry* below,
                                                           const Entry* place) noexcept {
     asm("test %1, %1\n\tcmovs %2, %0" : "+r"(place) : "r"(entry), "r"(below) : "cc");
     return place;
 }
+// The first levels of a direct table, from the one that begins with bit kFrom on, which `place` is
+// of.
 template <std::size_t kLevel, unsigned kFrom, class Addr>
 [[gnu::always_inline]] inline Entry direct_entry(const std::byte* base, const Entry* place,
                                                  Addr addr) noexcept {

@@ -1,7 +1,7 @@
 """The bench scripts in their smallest form: they still run to their end. No time is judged.
 
 scripts/rollover has a test of its own, and what scripts/bench-hostile runs is one. scripts/bench-idle
-takes a minute.
+takes more than a minute.
 """
 
 import os
